@@ -1,0 +1,24 @@
+"""dinosearch: find the photos of the same thing, with DINOv2 vectors and a Faiss index.
+
+Importing this package loads neither torch nor faiss nor sqlalchemy; `Collection` is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dinosearch.errors import DinosearchError
+from dinosearch.records import Hit, IndexSummary
+
+if TYPE_CHECKING:
+    from dinosearch.collection import Collection
+
+__version__ = "0.1.0"
+__all__ = ["Collection", "DinosearchError", "Hit", "IndexSummary", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Collection":
+        return import_module("dinosearch.collection").Collection
+    raise AttributeError(f"module 'dinosearch' has no attribute {name!r}")

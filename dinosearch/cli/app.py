@@ -1,0 +1,100 @@
+"""The command `dinosearch`: its verbs, its exit codes, and how errors become sentences; the verbs stand beside it."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+from typing import IO, Any
+
+import click
+
+from dinosearch import __version__
+from dinosearch.cli.doctor import doctor
+from dinosearch.cli.index import index
+from dinosearch.cli.info import info
+from dinosearch.cli.maintain import compact, remove, verify
+from dinosearch.cli.models import models
+from dinosearch.cli.options import common, keep_examples, settings
+from dinosearch.cli.output import notice
+from dinosearch.cli.query import query
+from dinosearch.cli.transfer import export, import_
+from dinosearch.errors import DinosearchError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+RESUMABLE = ("index", "import")
+
+HELP = """Find the photos of the same thing: index folders of photos once, then query with a photo.
+
+  dinosearch index ~/Pictures      look at every image once
+  dinosearch query facade.jpg      the photos of the same facade, nearest first
+
+A collection lives in one folder, its home: --home FOLDER, or DINOSEARCH_HOME, or ./index. Results go to stdout,
+progress and messages to stderr. --home, --json and --quiet may stand before or after the verb.
+
+Exit codes: 0 done or found, 1 nothing found, 2 error, 3 done but some images failed or problems remain,
+130 interrupted.
+"""
+
+# What the operating system refuses, as opposed to a bug.
+REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR, errno.EISDIR}
+
+
+class _Verbs(click.Group):
+    """Turns what can go wrong into one sentence on stderr and an exit code; a bug keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DinosearchError as error:
+            raise _Sentence(str(error), error.exit_code) from error
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            raise _Sentence(f"{where}{error.strerror}; mend that, then run the same command again") from error
+        except KeyboardInterrupt:
+            kept = "; what was finished is kept, run the same command again to go on"
+            notice(f"interrupted{kept if ctx.invoked_subcommand in RESUMABLE else ''}")
+            ctx.exit(INTERRUPTED)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of use, not of the alphabet
+
+
+class _Sentence(click.ClickException):
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it for the class and reads it from the instance
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        notice(self.message)
+
+
+@click.group(
+    cls=_Verbs,
+    help=keep_examples(HELP),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="dinosearch")
+@common
+def cli(**given: Any) -> None:
+    """Keep the options given before the verb for it."""
+    context = click.get_current_context()
+    context.obj = settings(context, given)
+
+
+for _command in (index, query, remove, info, verify, compact, export, import_, models, doctor):
+    cli.add_command(_command)
+
+
+def run() -> None:
+    """Run the command line on the process's arguments and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that is not UTF-8 gets escapes for what it cannot show, not a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        cli(prog_name="dinosearch")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,70 @@
+"""`dinosearch info`: what a collection holds, how it was made, and how well its index finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from dinosearch.cli.options import Settings, opened, verb
+from dinosearch.cli.output import counted, emit, shown, size_text, table
+
+if TYPE_CHECKING:
+    from dinosearch.collection import CollectionInfo
+    from dinosearch.records import IndexInfo
+
+ROOTS = 20  # named in plain text; --json names all
+
+
+@click.command(short_help="Say what the collection holds.")
+@verb
+def info(settings: Settings) -> None:
+    """Say what the collection holds, how it was made, and what recall its index was measured to have.
+
+    dinosearch info
+    """
+    with opened(settings, read_only=True) as (collection, _):
+        found = collection.info()
+    if settings.json:
+        emit("info", found.to_dict())
+    else:
+        table(_described(found))
+
+
+def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
+    yield "home", f"{shown(found.home)}  ({size_text(found.bytes)}, format {found.format_version})"
+    yield "images", f"{found.images:,} in {counted(found.files, 'file')}"
+    if found.failed:
+        yield "", f"{found.failed:,} unreadable; name them with: dinosearch index PATH --json"
+    if found.removed:
+        yield "", f"{found.removed:,} removed, kept until: dinosearch compact"
+    if found.fingerprint is None:
+        yield "model", "none yet: nothing has been indexed"
+        return
+    model = found.fingerprint
+    yield "model", f"{model.checkpoint}, {model.preprocessing}, {model.pooling}, {model.dimension} numbers a vector"
+    yield "", f"weights {model.weights_sha256}"
+    yield "vectors", f"{found.rows:,} rows: {found.rows - found.tail:,} in the index, {found.tail:,} in the exact tail"
+    if found.index is None:
+        yield "index", "none yet: every search is exact"
+    else:
+        yield from _index_lines(found.index)
+    if found.index_problem:
+        yield "warning", f"{found.index_problem}; every search is exact until: dinosearch verify --repair"
+    for number, root in enumerate(found.roots[:ROOTS]):
+        mark = "" if root.online else "  OFFLINE: not there now, its images are kept"
+        yield "" if number else "roots", f"{shown(root.path)}  ({counted(root.files, 'file')}){mark}"
+    if len(found.roots) > ROOTS:
+        yield "", f"and {len(found.roots) - ROOTS:,} more; see all with --json"
+
+
+def _index_lines(index: IndexInfo) -> Iterator[tuple[str, str]]:
+    lists = f"{index.nlist:,} lists" if index.nlist > 1 else "one list, so it is exact"
+    yield "index", f"{index.type}, {lists}; trained on {index.trained_on:,} vectors"
+    for number, k in enumerate(sorted(index.recall)):
+        visited = f", {index.nprobe[k]:,} lists visited" if index.nlist > 1 else ""
+        line = f"{index.recall[k]:.4f} at {k}{visited}"
+        if not number:
+            line += f"  (measured with {index.sample:,} held-out queries, target {index.recall_target:g})"
+        yield "" if number else "recall", line

@@ -1,0 +1,143 @@
+"""Options that several verbs share, and the collection they name; what a verb does with them is its own business."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from dinosearch.cli.progress import Display
+    from dinosearch.collection import Collection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What --home, --json and --quiet say."""
+
+    home: str
+    json: bool
+    quiet: bool
+
+
+_COMMON = (
+    click.option("--quiet", is_flag=True, help="No progress, notices and summaries; only results and errors."),
+    click.option("--json", "as_json", is_flag=True, help='JSON Lines on stdout; each object has "schema" and "type".'),
+    click.option(
+        "--home", metavar="FOLDER", help="Folder of the collection.  [env: DINOSEARCH_HOME; default: ./index]"
+    ),
+)
+
+_MODEL = (
+    click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Images a forward pass.  [default: chosen]"),
+    click.option(
+        "--dtype",
+        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+        help="Number format of the model.  [default: auto]",
+    ),
+    click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [env: DINOSEARCH_DEVICE; default: chosen]"),
+    click.option(
+        "--preprocessing",
+        metavar="MODE-SIZE",
+        callback=lambda ctx, param, value: _checked_preprocessing(value),
+        help="squash-N, fit-N or crop-N, N in pixels.  [default: the collection's own, squash-224 for a new one]",
+    ),
+    click.option("--weights", metavar="FILE", help="Weight file of the model, .pth or .safetensors."),
+    click.option(
+        "--model",
+        metavar="NAME",
+        help="One of `dinosearch models`, or auto.  [default: the collection's own, auto for a new one]",
+    ),
+)
+
+
+def common(command: F) -> F:
+    """Add --home, --json and --quiet."""
+    return _with(_COMMON, command)
+
+
+def model_options(command: F) -> F:
+    """Add the options that choose and place the model."""
+    return _with(_MODEL, command)
+
+
+def verb(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Add the common options; the function gets their `Settings` first and returns the exit code, None for 0."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        context = click.get_current_context()
+        code = command(settings(context, given), **given)
+        if code:
+            context.exit(code)
+
+    run.__doc__ = keep_examples(command.__doc__ or "")
+    return common(run)
+
+
+def keep_examples(text: str) -> str:
+    """Mark the paragraphs of a help text that begin with a command as examples, whose lines click must not join."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        "\b\n" + textwrap.indent(textwrap.dedent(paragraph), "  ")
+        if paragraph.lstrip().startswith("dinosearch ")
+        else paragraph
+        for paragraph in paragraphs
+    )
+
+
+def settings(context: click.Context, given: dict[str, Any]) -> Settings:
+    """Take the common options out of `given`: after the verb wins over before it, and both over the environment."""
+    before: Settings | None = context.obj
+    home = given.pop("home") or (before.home if before else os.environ.get("DINOSEARCH_HOME") or "index")
+    as_json = given.pop("as_json") or bool(before and before.json)
+    quiet = given.pop("quiet") or bool(before and before.quiet)
+    return Settings(home, as_json, quiet)
+
+
+@contextmanager
+def opened(
+    settings: Settings, *, create: bool = False, read_only: bool = False, **model: Any
+) -> Iterator[tuple[Collection, Display]]:
+    """Open the collection of --home together with a display for its progress; the library's notices go to stderr."""
+    from dinosearch.cli.output import notice
+    from dinosearch.cli.progress import display
+    from dinosearch.collection import Collection
+
+    with display(settings) as progress:
+        collection = Collection.open(
+            settings.home,
+            create=create,
+            read_only=read_only,
+            notify=None if settings.quiet else notice,
+            progress=progress,
+            **model,
+        )
+        with collection:
+            yield collection, progress
+
+
+def _with(options: tuple[Callable[[F], F], ...], command: F) -> F:
+    for option in options:
+        command = option(command)
+    return command
+
+
+def _checked_preprocessing(value: str | None) -> str | None:
+    if value is not None:
+        from dinosearch.records import Preprocessing
+
+        try:
+            Preprocessing.parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return value

@@ -1,0 +1,142 @@
+"""`dinosearch query`: the nearest neighbours of one image, or of several combined."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dinosearch.cli.options import Settings, model_options, opened, verb
+from dinosearch.cli.output import coloured, emit, notice, say, say_path, shown, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dinosearch.records import Hit
+
+NOTHING_FOUND = 1
+SHEETS = (".png", ".html", ".htm")
+
+
+def _checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse a sheet that could not be written, before anything is searched."""
+    if value is not None:
+        if not value.lower().endswith(SHEETS):
+            raise click.BadParameter(f"{value} ends with neither .png nor .html")
+        if not Path(value).absolute().parent.is_dir():
+            raise click.BadParameter(f"there is no folder {Path(value).absolute().parent}")
+    return value
+
+
+@click.command(short_help="Find the images nearest to an image.")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option(
+    "-k", "--top", type=click.IntRange(min=1), default=10, show_default=True, metavar="K", help="Hits wanted."
+)
+@click.option("--threshold", type=click.FloatRange(-1, 1), metavar="SCORE", help="Smallest score to answer.")
+@click.option("--negative", multiple=True, metavar="IMAGE", help="An image the hits shall be far from; repeatable.")
+@click.option("--where", metavar="EXPR", help='Only images that match, such as "taken >= 2020 and width > 1000".')
+@click.option("--exact", is_flag=True, help="Brute force over all vectors instead of the index.")
+@click.option("--include-self", is_flag=True, help="Also answer the queried files themselves.")
+@click.option("--unique", is_flag=True, help="Answer identical files once.")
+@click.option("--paths", is_flag=True, help="Write only the paths, one a line.")
+@click.option("-0", "--null", is_flag=True, help="Write only the paths, each ended by a NUL byte, for xargs -0.")
+@click.option(
+    "--sheet",
+    metavar="FILE",
+    callback=_checked_sheet,
+    help="Also draw the hits on a contact sheet: .png, or .html in one file.",
+)
+@model_options
+@verb
+def query(
+    settings: Settings,
+    images: tuple[str, ...],
+    top: int,
+    threshold: float | None,
+    negative: tuple[str, ...],
+    where: str | None,
+    exact: bool,
+    include_self: bool,
+    unique: bool,
+    paths: bool,
+    null: bool,
+    sheet: str | None,
+    **model: Any,
+) -> int:
+    """Find the images nearest to IMAGE; several are combined into one query.
+
+      dinosearch query facade.jpg --sheet neighbours.html
+      dinosearch query day.jpg night.jpg --negative other.jpg --where "path ~ '**/2020/**'"
+      dinosearch query id:12 --threshold 0.6 -0 | xargs -0 ls -l
+
+    IMAGE is a file, id:N for an image of the collection, an http(s) address, or - for an image on stdin. The score is
+    the cosine similarity, 1 for the same content. A --json hit has rank, score, id, path, width, height, format, size,
+    taken and camera. The exit code is 1 when nothing was found.
+    """
+    if settings.json and (paths or null):
+        raise click.UsageError("--json cannot be combined with --paths or --null")
+    given = _read_stdin(images, negative)
+    with opened(settings, read_only=True, **model) as (collection, progress):
+        if sheet is not None:
+            from dinosearch.cli.sheet import fetched
+
+            given.update(fetched(given.values()))
+        hits = collection.query(
+            *(given[name] for name in images),
+            k=top,
+            negative=[given[name] for name in negative],
+            where=where,
+            threshold=threshold,
+            exact=exact,
+            include_self=include_self,
+            unique=unique,
+        )
+        progress.close()
+        _write(hits, as_json=settings.json, paths=paths, null=null)
+        if sheet is not None:
+            from dinosearch.cli.sheet import draw_sheet
+
+            draw_sheet(collection, [(name, given[name]) for name in images], hits, Path(sheet))
+            if not settings.quiet:
+                tell(f"picture: {sheet}")
+    if not hits and not settings.quiet:
+        notice(
+            f"nothing found{' that matches; ask for less with --threshold or --where' if threshold or where else ''}"
+        )
+    return 0 if hits else NOTHING_FOUND
+
+
+def _read_stdin(images: Sequence[str], negative: Sequence[str]) -> dict[str, str | bytes]:
+    """What each name stands for: the bytes on stdin for `-`, else the name itself."""
+    names = [*images, *negative]
+    given: dict[str, str | bytes] = {name: name for name in names}
+    if "-" in given:
+        if names.count("-") > 1:
+            raise click.UsageError("stdin can be only one of the images")
+        given["-"] = sys.stdin.buffer.read()
+        if not given["-"]:
+            raise click.UsageError("there is no image on stdin: it is empty")
+    return given
+
+
+def _write(hits: Sequence[Hit], *, as_json: bool, paths: bool, null: bool) -> None:
+    if null or paths:
+        for hit in hits:
+            say_path(hit.path, b"\0" if null else b"\n")
+    elif as_json:
+        for hit in hits:
+            emit("hit", hit.to_dict())
+    else:
+        _write_table(hits, coloured())
+
+
+def _write_table(hits: Sequence[Hit], colour: bool) -> None:
+    rank, path = len(str(len(hits))), max((len(shown(hit.path)) for hit in hits), default=0)
+    for hit in hits:
+        cells = (f"{hit.rank:>{rank}}", f"{hit.score:.4f}", f"{shown(hit.path):<{path}}", f"id:{hit.id}")
+        if colour:
+            cells = (cells[0], click.style(cells[1], fg="green"), cells[2], click.style(cells[3], dim=True))
+        say("  ".join(cells))

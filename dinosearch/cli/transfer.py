@@ -1,0 +1,50 @@
+"""Verbs that carry a collection out of its home and into another: export, import."""
+
+from __future__ import annotations
+
+import click
+
+from dinosearch.cli.options import Settings, opened, verb
+from dinosearch.cli.output import counted, emit, say, shown
+
+
+@click.command(short_help="Write the collection to a folder, or list it.")
+@click.argument("folder", metavar="FOLDER|-")
+@click.option("--where", metavar="EXPR", help="Only files that match; for the list on stdout.")
+@verb
+def export(settings: Settings, folder: str, where: str | None) -> None:
+    """Write images and vectors to FOLDER in open formats, or with - list the files on stdout.
+
+      dinosearch export backup-2026
+      dinosearch export - --where "format = HEIC" | jq -r .path
+
+    FOLDER gets images.jsonl, vectors.npy and manifest.json; `import` reads them back. With - every file is one JSON
+    object: id, path, sha256, width, height, format, size, modified, added, taken, camera.
+    """
+    if where and folder != "-":
+        raise click.UsageError("--where works with the list on stdout only: dinosearch export - --where EXPR")
+    with opened(settings, read_only=True) as (collection, progress):
+        if folder == "-":
+            for file in collection.files(where):
+                emit("file", file)
+            return
+        count = collection.export(folder, progress=progress)
+    if settings.json:
+        emit("export", {"files": count, "folder": folder})
+    elif not settings.quiet:
+        say(f"{counted(count, 'file')} written to {shown(folder)}")
+
+
+@click.command("import", short_help="Take in what export wrote.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@verb
+def import_(settings: Settings, folder: str) -> int:
+    """Take in what `export` wrote, without embedding anything.
+
+    dinosearch import backup-2026 --home other
+    """
+    from dinosearch.cli.index import report
+
+    with opened(settings, create=True) as (collection, progress):
+        summary = collection.import_(folder, progress=progress)
+    return report(summary, settings)

@@ -1,0 +1,290 @@
+"""The face of dinosearch: one object per collection, whose methods are the command line's verbs.
+
+It checks arguments, holds the writer's lock and hands on; the work stands in the neighbouring modules.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from dinosearch.collection import checking, maintenance, transfer
+from dinosearch.collection.indexing import IndexRun
+from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.querying import Query, QueryImage
+from dinosearch.collection.reports import CollectionInfo, CompactReport, VerifyReport
+from dinosearch.home import Home
+from dinosearch.protocols import Embedder, Progress
+from dinosearch.records import Hit, IndexSummary, Preprocessing
+
+DEFAULT_HOME = "index"
+DEFAULT_RECALL = 0.98
+
+Paths = str | os.PathLike[str]
+
+
+class Collection:
+    """A searchable collection of images; open it with `Collection.open`.
+
+    Queries may run in many threads at once; one thread or process writes at a time.
+    """
+
+    def __init__(self, opened: OpenedHome, choice: ModelChoice) -> None:
+        self._opened = opened
+        self._choice = choice
+        # A collection that is dropped without `close` closes its files when it is collected.
+        self._close = weakref.finalize(self, opened.close)
+        self._embedder: Embedder | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        home: str | os.PathLike[str] = DEFAULT_HOME,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        model: str | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        preprocessing: str | Preprocessing | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch: int | None = None,
+        embedder: Embedder | None = None,
+        notify: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
+    ) -> Collection:
+        """Open the collection in a home, or begin one.
+
+        Args:
+            home: folder of the collection.
+            create: begin an empty collection where there is none.
+            read_only: never write; for readers on a read-only disk.
+            model: name of a checkpoint, or `auto`: DINOv2 ViT-S/14 when its weights are here or can be fetched within
+                seconds, else
+                the small bundled model. None takes what the collection was made with, `auto` for a new one.
+            weights: weight file of that model, instead of the one found or fetched.
+            preprocessing: `squash-224` (default), `fit-N` or `crop-N`.
+            device: `cpu`, `cuda`, `cuda:1`, `mps`; None chooses.
+            dtype: `float32`, `bfloat16` or `float16`; None chooses for the device.
+            batch: images a forward pass; None chooses.
+            embedder: an object of your own that fulfils `dinosearch.protocols.Embedder`; the other model arguments
+                are then unused.
+            notify: receives sentences for the user, such as the one that says the bundled model is used.
+            progress: receives the progress of a download.
+
+        Raises:
+            CollectionNotFoundError: there is no collection and `create` is false.
+            FingerprintMismatchError: the collection was made with another model or preprocessing.
+        """
+        opened = OpenedHome(Home(home), create=create, read_only=read_only)
+        wanted = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
+        choice = ModelChoice(model, weights, wanted, device, dtype, batch, embedder, notify, progress)
+        try:
+            choice.check(opened)
+        except BaseException:
+            opened.close()
+            raise
+        return cls(opened, choice)
+
+    @property
+    def home(self) -> Path:
+        """Absolute path of the collection's folder."""
+        return self._opened.home.path
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model, loaded on first use; its fingerprint is the collection's."""
+        with self._lock:
+            if self._embedder is None:
+                self._embedder = self._choice.open(self._opened)
+            return self._embedder
+
+    def index(
+        self,
+        *paths: Paths,
+        exclude: Sequence[str] = (),
+        follow_symlinks: bool = False,
+        retry_failed: bool = False,
+        recall: float = DEFAULT_RECALL,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> IndexSummary:
+        """Bring the collection up to the folders, archives and files: embed what is new, drop what is gone.
+
+        Unchanged files cost nothing; moved and identical files reuse their vector; a folder that is not there at all is
+        offline and keeps its images. Interrupt at any moment and run again: nothing is lost, nothing is done twice.
+
+        Args:
+            paths: folders (searched recursively), image files, tar archives.
+            exclude: glob patterns of files and folders to leave out.
+            follow_symlinks: also walk into symbolic links to folders.
+            retry_failed: read unreadable files again though they have not changed.
+            recall: recall@10 the search shall reach against exact search, 0 < recall <= 1.
+            workers: decoding processes; None chooses.
+            progress: told about the stages `scan`, `index`, `build`.
+
+        Returns:
+            The counts of the run; unreadable files are in `failures` with their reason.
+
+        Raises:
+            HomeLockedError: another process is writing to this home.
+        """
+        if not 0 < recall <= 1:
+            raise ValueError(f"recall is a share between 0 and 1, not {recall}")
+        if not paths:
+            raise ValueError("index needs at least one folder, archive or file")
+        sources = [os.path.abspath(os.path.expanduser(path)) for path in paths]
+        with self._opened.home.writer():
+            if self._opened.fingerprint is None:
+                self._opened.begin(self.embedder.fingerprint, self._choice.weights)
+            # The model is loaded when something has to be embedded: a run over unchanged folders does not wait for it.
+            return IndexRun(self._opened, lambda: self.embedder, progress).run(
+                sources,
+                exclude=exclude,
+                follow_symlinks=follow_symlinks,
+                retry_failed=retry_failed,
+                recall=recall,
+                workers=workers,
+            )
+
+    def query(
+        self,
+        *images: QueryImage,
+        k: int = 10,
+        negative: Sequence[QueryImage] = (),
+        where: str | None = None,
+        threshold: float | None = None,
+        exact: bool = False,
+        include_self: bool = False,
+        unique: bool = False,
+    ) -> list[Hit]:
+        """Find the images nearest to one image, or to several combined.
+
+        Args:
+            images: each a path, `id:N`, http(s) URL, encoded bytes, PIL image, or array (h, w, 3) uint8 or float 0..1.
+            k: hits wanted, at least 1.
+            negative: images the answer shall be far from.
+            where: a filter such as `taken >= 2020-01-01 and width > 1000` (docs/filters.md).
+            threshold: smallest score (cosine) to answer.
+            exact: brute force instead of the index.
+            include_self: also answer the queried files themselves.
+            unique: answer identical files once.
+
+        Returns:
+            At most k hits, nearest first.
+
+        Raises:
+            ImageNotFoundError, ImageUnreadableError: an image that is not there or cannot be decoded.
+            FilterError: the filter cannot be read.
+        """
+        query = Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique)
+        return query.by_images(images, negative, include_self)
+
+    def embed(self, *images: QueryImage) -> np.ndarray:
+        """Embed images without storing them: (n, dimension) float32, rows of unit length."""
+        return Query(self._opened, lambda: self.embedder).embed(images)
+
+    def search_vectors(
+        self,
+        vectors: np.ndarray,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        threshold: float | None = None,
+        exact: bool = False,
+        unique: bool = False,
+    ) -> list[list[Hit]]:
+        """Find the images nearest to each vector.
+
+        Args:
+            vectors: (n, dimension) or (dimension,) float32 from `embed`; other lengths than 1 are normalised.
+            k: as in `query`, like all that follow.
+            where: a filter.
+            threshold: smallest score.
+            exact: brute force.
+            unique: identical files once.
+
+        Returns:
+            One list of at most k hits for each vector.
+
+        Raises:
+            ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
+        """
+        return Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique).by_vectors(vectors)
+
+    def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Hand out stored vectors: (ids (n,) int64, vectors (n, dimension) float32); all live ones when `ids` is None.
+
+        Raises:
+            ImageNotFoundError: an id that is not in the collection.
+        """
+        return maintenance.vectors(self._opened, ids)
+
+    def remove(self, *targets: Paths) -> int:
+        """Take files, folders or `id:N` out of the collection (never off the disk); returns how many paths left it."""
+        with self._opened.home.writer():
+            return maintenance.remove(self._opened, [os.fspath(target) for target in targets])
+
+    def info(self) -> CollectionInfo:
+        """Count and measure what the collection holds."""
+        return maintenance.info(self._opened)
+
+    def verify(self, *, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
+        """Check every stored byte against its checksum and every image against its vector; mend it when told.
+
+        Args:
+            repair: re-embed damaged vectors from their files, rebuild a damaged index, report what could not be
+                restored.
+            progress: told about the stages `verify` and `repair`.
+        """
+        if not repair:
+            return checking.verify(self._opened, progress)
+        with self._opened.home.writer():
+            return checking.repair(self._opened, lambda: self.embedder, progress)
+
+    def compact(self, *, progress: Progress | None = None) -> CompactReport:
+        """Reclaim the space of removed images and superseded vectors."""
+        with self._opened.home.writer():
+            return maintenance.compact(self._opened, progress)
+
+    def export(self, folder: Paths, *, progress: Progress | None = None) -> int:
+        """Write images and vectors to a folder in open formats (JSON Lines and .npy); returns the number of paths."""
+        return transfer.export(self._opened, Path(folder), progress)
+
+    def import_(self, folder: Paths, *, progress: Progress | None = None) -> IndexSummary:
+        """Take in what `export` wrote, without embedding.
+
+        Raises:
+            ExportError: the folder is not an export or is damaged.
+            FingerprintMismatchError: it was made with another model or preprocessing.
+        """
+        with self._opened.home.writer():
+            return transfer.import_(self._opened, Path(folder), DEFAULT_RECALL, progress)
+
+    def files(self, where: str | None = None) -> Iterator[dict[str, Any]]:
+        """Iterate over the collection's files as dictionaries, in order of id and path; `where` filters them."""
+        return transfer.files(self._opened, where)
+
+    def close(self) -> None:
+        """Close every file."""
+        self._close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Collection({str(self.home)!r})"

@@ -1,0 +1,210 @@
+"""One `index` run: from a plan to vectors, rows and a fresh vector index, batch by committed batch.
+
+Every batch is one transaction whose vectors are on disk before it commits, so an interrupted run loses at most the
+batch in hand, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from dinosearch.collection.plan import Plan, make_plan
+from dinosearch.errors import DinosearchError
+from dinosearch.images import DecodePool, is_member, iter_members, read_bytes, split_member
+from dinosearch.protocols import Embedder, Progress
+from dinosearch.records import FoundFile, IndexSummary, PreparedImage, Problem
+
+if TYPE_CHECKING:
+    from dinosearch.collection.opened import OpenedHome
+    from dinosearch.store import KnownFile, Transaction
+
+T = TypeVar("T")
+
+_BULK = 1000  # rows of a transaction that carries no vectors
+
+
+class IndexRun:
+    """The state of one run; `run()` does the steps in reading order.
+
+    Args:
+        opened: the home, held by the writer's lock.
+        embedder: opens what makes the vectors; called when there is something to embed.
+        progress: told about the stages `scan`, `index` and `build`.
+    """
+
+    def __init__(self, opened: OpenedHome, embedder: Callable[[], Embedder], progress: Progress | None = None) -> None:
+        self._opened = opened
+        self._store = opened.store
+        self._embedder = embedder
+        self._progress = progress or _silent
+        self._counts: Counter[str] = Counter()
+        self._failures: list[Problem] = []
+        self._gone_by_image: dict[int, list[str]] = defaultdict(list)
+        self._known: dict[str, KnownFile] = {}
+
+    def run(
+        self,
+        sources: Sequence[str],
+        *,
+        exclude: Sequence[str],
+        follow_symlinks: bool,
+        retry_failed: bool,
+        recall: float,
+        workers: int | None,
+    ) -> IndexSummary:
+        """Bring the collection up to the sources; see `Collection.index` for the meaning of the arguments."""
+        started = time.monotonic()
+        plan = make_plan(
+            self._store,
+            sources,
+            exclude=exclude,
+            follow_symlinks=follow_symlinks,
+            retry_failed=retry_failed,
+            on_file=lambda seen: self._progress("scan", seen, None),
+        )
+        self._known = self._store.known()
+        for path, known in plan.gone.items():
+            self._gone_by_image[known.image_id].append(path)
+        self._counts.update(unchanged=plan.unchanged, offline=plan.offline)
+        self._note_problems(plan)
+        total = len(plan.to_read)
+        unknown = self._recognise(plan.to_read, total)
+        self._embed(unknown, total, workers)
+        self._drop_gone()
+        self._opened.update_index(recall, self._progress)
+        seconds = round(time.monotonic() - started, 3)
+        return IndexSummary(**self._counts, seconds=seconds, failures=tuple(self._failures))
+
+    def _note_problems(self, plan: Plan) -> None:
+        with self._store.transaction() as tx:
+            tx.clear_failures(plan.forgotten)
+            for root in plan.roots:
+                tx.add_root(root)
+            for problem, file in plan.problems:
+                self._fail(tx, problem, file)
+
+    def _recognise(self, files: list[FoundFile], total: int) -> list[FoundFile]:
+        """Settle by content hash what has the size of a known file: moved, copied, only touched. Returns the rest."""
+        sizes = {known.size for known in self._known.values()} | self._store.removed_sizes()
+        candidates: list[FoundFile] = []
+        rest: list[FoundFile] = []
+        for file in files:
+            (candidates if file.size in sizes and not is_member(file.path) else rest).append(file)
+        done = 0
+        for chunk in _chunks(candidates, _BULK):
+            hashes = {file.path: digest for file in chunk if (digest := _sha256(file.path)) is not None}
+            ids = self._store.ids_by_sha256(sorted(set(hashes.values())))
+            with self._store.transaction() as tx:
+                for file in chunk:
+                    image_id = ids.get(hashes.get(file.path, ""))
+                    if image_id is None:
+                        rest.append(file)
+                    else:
+                        self._place(tx, file, image_id)
+                        done += 1
+                        self._progress("index", done, total)
+        return rest
+
+    def _embed(self, files: list[FoundFile], total: int, workers: int | None) -> None:
+        """Decode, embed and commit what is left, one batch a transaction."""
+        if not files:
+            return
+        done = total - len(files)
+        # Enough images a commit that the two syncs of the disk stay small beside the forward passes.
+        embedder = self._embedder()
+        size = max(embedder.batch_size, 32)
+        with DecodePool(embedder.preprocessing, embedder.patch_size, workers=workers) as pool:
+            for batch in _chunks(pool.prepare_all(_with_members(files)), size):
+                self._commit(batch)
+                done += len(batch)
+                self._progress("index", done, total)
+
+    def _commit(self, batch: list[tuple[FoundFile, PreparedImage | Problem]]) -> None:
+        images = {item.sha256: item for _, item in batch if isinstance(item, PreparedImage)}
+        ids = self._store.ids_by_sha256(sorted(images))
+        fresh = [image for sha256, image in images.items() if sha256 not in ids]
+        vectors = self._embed_batches(fresh)
+        with self._store.transaction() as tx:
+            for image in fresh:
+                ids[image.sha256] = tx.add_image(image.sha256, image.info)
+            if fresh:
+                rows = self._opened.append(np.array([ids[image.sha256] for image in fresh], dtype=np.int64), vectors)
+                tx.commit_rows(self._opened.generation.number, rows)
+            for file, item in batch:
+                if isinstance(item, Problem):
+                    self._fail(tx, item, file)
+                else:
+                    self._place(tx, file, ids[item.sha256])
+        self._counts["embedded"] += len(fresh)
+
+    def _embed_batches(self, images: list[PreparedImage]) -> np.ndarray:
+        if not images:
+            return np.empty((0, 0), dtype=np.float32)
+        embedder = self._embedder()
+        parts = _chunks(images, embedder.batch_size)
+        return np.concatenate([embedder.embed([image.pixels for image in part]) for part in parts])
+
+    def _place(self, tx: Transaction, file: FoundFile, image_id: int) -> None:
+        """Write where an image lies, and count what that means."""
+        known = self._known.get(file.path)
+        if known is not None:
+            self._counts["unchanged" if known.image_id == image_id else "changed"] += 1
+        elif self._gone_by_image.get(image_id):
+            tx.remove_locations([self._gone_by_image[image_id].pop()])
+            self._counts["moved"] += 1
+        else:
+            self._counts["added"] += 1
+        tx.put_location(file, image_id)
+
+    def _fail(self, tx: Transaction, problem: Problem, file: FoundFile | None) -> None:
+        tx.put_failure(problem, file.size if file else 0, file.mtime_ns if file else 0)
+        self._counts["failed"] += 1
+        self._failures.append(problem)
+        if file is not None and problem.path in self._known:
+            # The file changed into something unreadable: its old content is no longer at this path.
+            tx.remove_locations([problem.path])
+
+    def _drop_gone(self) -> None:
+        gone = sorted(path for paths in self._gone_by_image.values() for path in paths)
+        for chunk in _chunks(gone, _BULK):
+            with self._store.transaction() as tx:
+                tx.remove_locations(chunk)
+        self._counts["removed"] += len(gone)
+
+
+def _with_members(files: Iterable[FoundFile]) -> Iterator[FoundFile | tuple[FoundFile, bytes]]:
+    """Plain files as they are; members of an archive together with their bytes, in one pass over each archive."""
+    members: dict[str, set[str]] = defaultdict(set)
+    for file in files:
+        if is_member(file.path):
+            members[split_member(file.path)[0]].add(file.path)
+        else:
+            yield file
+    for archive, wanted in members.items():
+        for file, data in iter_members(archive):
+            if file.path in wanted:
+                yield file, data
+
+
+def _sha256(path: str) -> str | None:
+    try:
+        return hashlib.sha256(read_bytes(path)).hexdigest()
+    except DinosearchError:
+        return None  # the decoder will meet the same fault and report it
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    pass

@@ -1,0 +1,153 @@
+"""Carry a collection out of its home and into another, in formats that any tool reads: JSON Lines and NumPy arrays.
+
+manifest.json   schema, number of images, fingerprint, SHA-256 of the two other files
+images.jsonl    one line per path: id, path, sha256, width, height, format, size, modified, added, taken, camera
+vectors.npy     (n, dimension) float32; row i belongs to the i-th distinct id of images.jsonl
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dinosearch.collection.opened import OpenedHome
+from dinosearch.errors import ExportError, FingerprintMismatchError
+from dinosearch.home import atomic_path, sha256_file
+from dinosearch.protocols import Progress
+from dinosearch.records import Fingerprint, FoundFile, ImageInfo, ImageRecord, IndexSummary
+from dinosearch.store import parse_filter
+
+SCHEMA = "dinosearch-export-1"
+_FILES = ("images.jsonl", "vectors.npy")
+_BATCH = 1000
+
+
+def files(opened: OpenedHome, where: str | None) -> Iterator[dict[str, Any]]:
+    """See `Collection.files`."""
+    for record in opened.store.iter_records(parse_filter(where) if where else None):
+        yield _to_json(record)
+
+
+def export(opened: OpenedHome, folder: Path, progress: Progress | None) -> int:
+    """See `Collection.export`.
+
+    The manifest is written last, so an interrupted export is never taken for a whole one.
+    """
+    fingerprint = opened.generation.fingerprint
+    if folder.exists() and any(folder.iterdir()):
+        raise ExportError(f"{folder} is not empty; export into a new folder, such as: dinosearch export {folder}-2")
+    folder.mkdir(parents=True, exist_ok=True)
+    search, ids = opened.search(), opened.store.live_ids()
+    out = np.lib.format.open_memmap(
+        folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(ids), fingerprint.dimension)
+    )
+    written = 0
+    with open(folder / "images.jsonl", "w", encoding="utf-8") as lines:
+        for start in range(0, len(ids), _BATCH):
+            part = ids[start : start + _BATCH]
+            out[start : start + len(part)] = search.vectors(part)
+            for record in sorted(opened.store.records(part.tolist()), key=lambda r: (r.id, r.path)):
+                lines.write(json.dumps(_to_json(record)) + "\n")
+                written += 1
+            if progress:
+                progress("export", start + len(part), len(ids))
+    out.flush()
+    del out
+    manifest = {
+        "schema": SCHEMA,
+        "images": len(ids),
+        "files": written,
+        "fingerprint": fingerprint.to_dict(),
+        "sha256": {name: sha256_file(folder / name) for name in _FILES},
+    }
+    with atomic_path(folder / "manifest.json") as temporary:
+        temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return written
+
+
+def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress | None) -> IndexSummary:
+    """See `Collection.import_`; the caller holds the writer's lock."""
+    started = time.monotonic()
+    manifest = _read_manifest(folder)
+    fingerprint = Fingerprint.from_dict(manifest["fingerprint"])
+    if opened.fingerprint not in (None, fingerprint):
+        raise FingerprintMismatchError(
+            f"{folder} holds vectors of {fingerprint}, but {opened.home.path} holds {opened.fingerprint}, and "
+            f"they cannot be "
+            f"compared; import into another home: dinosearch import {folder} --home OTHER"
+        )
+    opened.begin(fingerprint)
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+    known, counts = opened.store.known(), Counter[str]()
+    groups = _groups(folder / "images.jsonl")
+    total, done = int(manifest["images"]), 0
+    while batch := list(islice(groups, _BATCH)):
+        rows = np.array(vectors[done : done + len(batch)])
+        ids = opened.store.ids_by_sha256([group[0].sha256 for group in batch])
+        fresh = [i for i, group in enumerate(batch) if group[0].sha256 not in ids]
+        with opened.store.transaction() as tx:
+            for i in fresh:
+                first = batch[i][0]
+                info = ImageInfo(first.width, first.height, first.format, first.taken, first.camera)
+                ids[first.sha256] = tx.add_image(first.sha256, info)
+            if fresh:
+                new = np.array([ids[batch[i][0].sha256] for i in fresh], dtype=np.int64)
+                tx.commit_rows(opened.generation.number, opened.append(new, rows[fresh]))
+            for record in (record for group in batch for record in group):
+                counts["unchanged" if record.path in known else "added"] += 1
+                mtime_ns = round(record.modified.timestamp() * 1_000_000) * 1000
+                tx.put_location(FoundFile(record.path, record.size, mtime_ns), ids[record.sha256])
+        done += len(batch)
+        if progress:
+            progress("import", done, total)
+    opened.update_index(recall, progress)
+    seconds = round(time.monotonic() - started, 3)
+    return IndexSummary(added=counts["added"], unchanged=counts["unchanged"], seconds=seconds)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if manifest["schema"] != SCHEMA:
+            raise ExportError(
+                f"{folder} has schema {manifest['schema']!r}; this dinosearch reads {SCHEMA!r}; upgrade dinosearch"
+            )
+        for name in _FILES:
+            if sha256_file(folder / name) != manifest["sha256"][name]:
+                raise ExportError(
+                    f"{folder / name} does not match its checksum; export again with: dinosearch export FOLDER"
+                )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExportError(
+            f"{folder} is not a whole dinosearch export ({error}); make one with: dinosearch export FOLDER"
+        ) from None
+    return manifest
+
+
+def _groups(path: Path) -> Iterator[list[ImageRecord]]:
+    with open(path, encoding="utf-8") as lines:
+        records = (_from_json(json.loads(line)) for line in lines)
+        for _, group in groupby(records, key=lambda record: record.id):
+            yield list(group)
+
+
+def _to_json(record: ImageRecord) -> dict[str, Any]:
+    data = dataclasses.asdict(record)
+    for name in ("modified", "added", "taken"):
+        data[name] = data[name].isoformat() if data[name] else None
+    return data
+
+
+def _from_json(data: dict[str, Any]) -> ImageRecord:
+    for name in ("modified", "added", "taken"):
+        data[name] = datetime.fromisoformat(data[name]) if data[name] else None
+    return ImageRecord(**data)

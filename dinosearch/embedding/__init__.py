@@ -1,0 +1,33 @@
+"""From pixels to vectors: checkpoints, weights, backbones and the embedder. Importing it loads no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dinosearch.embedding.checkpoints import CHECKPOINTS, Checkpoint, find_checkpoint
+from dinosearch.embedding.files import fetch, locate, offline, weights_folder
+from dinosearch.embedding.load import open_embedder, resolve
+
+if TYPE_CHECKING:
+    from dinosearch.embedding.embedder import TorchEmbedder
+
+__all__ = [
+    "CHECKPOINTS",
+    "Checkpoint",
+    "TorchEmbedder",
+    "fetch",
+    "find_checkpoint",
+    "locate",
+    "offline",
+    "open_embedder",
+    "resolve",
+    "weights_folder",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TorchEmbedder":
+        from dinosearch.embedding.embedder import TorchEmbedder
+
+        return TorchEmbedder
+    raise AttributeError(f"module 'dinosearch.embedding' has no attribute {name!r}")

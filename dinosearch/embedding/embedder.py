@@ -1,0 +1,197 @@
+"""From prepared pixels to unit vectors and tokens, with torch on the processor or a GPU.
+
+Vectors are normalised here and nowhere else; images are decoded and resized elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dinosearch.embedding.checkpoints import Checkpoint
+from dinosearch.embedding.tokens import ImageTokens, Tokens
+from dinosearch.errors import SettingError
+from dinosearch.records import Fingerprint, Preprocessing
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class TorchEmbedder:
+    """A backbone with its preprocessing; fulfils `dinosearch.protocols.Embedder` and may be used by many threads.
+
+    Args:
+        model: returns `Tokens`; in evaluation mode.
+        checkpoint: gives mean and deviation of the pixels.
+        fingerprint: what the vectors are marked with.
+        preprocessing: how the pixels were prepared.
+        device: `cpu`, `cuda`, `mps`...; None takes DINOSEARCH_DEVICE or the best there is.
+        dtype: `float32`, `bfloat16`, `float16`; None takes float16 on CUDA and float32 elsewhere.
+        batch: images a forward pass; None chooses.
+
+    Attributes:
+        device: where the model lies.
+        dtype: format of its weights and activations.
+
+    Raises:
+        SettingError: a device, number format or batch that cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        checkpoint: Checkpoint,
+        fingerprint: Fingerprint,
+        preprocessing: Preprocessing,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(dtype, self.device)
+        self._model = model.to(device=self.device, dtype=self.dtype)
+        self._fingerprint = fingerprint
+        self._preprocessing = preprocessing
+        if batch is not None and batch < 1:
+            raise SettingError(f"a batch of {batch} images is not possible; leave out --batch, or use: --batch 8")
+        self._batch = batch or choose_batch(preprocessing, self.device)
+        self._mean = torch.tensor(checkpoint.mean, device=self.device).view(1, 3, 1, 1) * 255
+        self._deviation = torch.tensor(checkpoint.deviation, device=self.device).view(1, 3, 1, 1) * 255
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What vectors must share to be comparable."""
+        return self._fingerprint
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images are prepared for `embed`."""
+        return self._preprocessing
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in pixels; both sides of an image are multiples of it."""
+        return int(self._model.patch_size)  # type: ignore[arg-type]
+
+    @property
+    def batch_size(self) -> int:
+        """Images a forward pass takes at once."""
+        return self._batch
+
+    def embed(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        """Embed prepared images; see `dinosearch.protocols.Embedder.embed`.
+
+        Raises:
+            ValueError: an array that is not (h, w, 3) uint8, or whose sides the model cannot take.
+        """
+        out = np.empty((len(pixels), self._fingerprint.dimension), dtype=np.float32)
+        for rows in self._batches(pixels):
+            cls = self._forward([pixels[row] for row in rows]).cls.float()
+            out[rows] = torch.nn.functional.normalize(cls, dim=-1).cpu().numpy()
+        return out
+
+    def tokens(self, pixels: Sequence[np.ndarray]) -> list[ImageTokens]:
+        """Class, register and patch tokens of each image after the final norm, in the order given.
+
+        Raises:
+            ValueError: as `embed`.
+        """
+        out: dict[int, ImageTokens] = {}
+        for rows in self._batches(pixels):
+            tokens = self._forward([pixels[row] for row in rows])
+            cls, registers, patches = (
+                part.float().cpu().numpy() for part in (tokens.cls, tokens.registers, tokens.patches)
+            )
+            for i, row in enumerate(rows):
+                out[row] = ImageTokens(cls[i], registers[i], patches[i].reshape(*tokens.grid, -1))
+        return [out[row] for row in range(len(pixels))]
+
+    def _batches(self, pixels: Sequence[np.ndarray]) -> Iterator[list[int]]:
+        """Numbers of images of equal shape, at most a batch each."""
+        by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for row, image in enumerate(pixels):
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                raise ValueError(f"pixels must be (h, w, 3) uint8, not {image.shape} {image.dtype}")
+            by_shape[image.shape].append(row)
+        for rows in by_shape.values():
+            for start in range(0, len(rows), self._batch):
+                yield rows[start : start + self._batch]
+
+    def _forward(self, images: list[np.ndarray]) -> Tokens:
+        try:
+            with torch.inference_mode():
+                tokens: Tokens = self._model(self._normalised(images))
+                return tokens
+        except torch.cuda.OutOfMemoryError:
+            if len(images) == 1:
+                raise
+        # Outside of the handler, whose traceback still holds the tensors that did not fit.
+        half = len(images) // 2
+        first, second = self._forward(images[:half]), self._forward(images[half:])
+        with torch.inference_mode():
+            return Tokens(
+                torch.cat((first.cls, second.cls)),
+                torch.cat((first.registers, second.registers)),
+                torch.cat((first.patches, second.patches)),
+                first.grid,
+            )
+
+    def _normalised(self, images: list[np.ndarray]) -> Tensor:
+        batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float()
+        return ((batch - self._mean) / self._deviation).to(self.dtype)
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device asked for, DINOSEARCH_DEVICE, or a CUDA device where there is one, else the processor.
+
+    Other devices that torch knows, such as `mps`, are taken when they are named: they are not tested here.
+
+    Raises:
+        SettingError: no such device on this machine.
+    """
+    name = name or os.environ.get("DINOSEARCH_DEVICE") or "auto"
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise SettingError(
+            f"device {name!r} cannot be used on this machine ({reason}); leave out --device and DINOSEARCH_DEVICE, "
+            "or use: --device cpu"
+        ) from None
+    return device
+
+
+def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:
+    """The number format asked for, or float16 on CUDA and float32 elsewhere.
+
+    Raises:
+        SettingError: no such format, or float16 on the processor, where it is slow and gains nothing over bfloat16.
+    """
+    if name in (None, "auto"):
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if name not in DTYPES:
+        raise SettingError(f"dtype {name!r} is not one of {', '.join(DTYPES)}; leave out --dtype to have it chosen")
+    if name == "float16" and device.type == "cpu":
+        raise SettingError("dtype 'float16' is for GPUs; on the processor use: --dtype bfloat16")
+    return DTYPES[str(name)]
+
+
+def choose_batch(preprocessing: Preprocessing, device: torch.device) -> int:
+    """Images a forward pass: as many pixels as 8 images of 224 x 224 on a processor, more with the memory of a GPU.
+
+    A processor gains nothing beyond 8 images of that size, measured with ViT-S/14 on 4 cores. A GPU that runs out of
+    memory in spite of this halves the batch by itself.
+    """
+    images = 8
+    if device.type == "cuda":
+        gigabytes = torch.cuda.get_device_properties(device).total_memory / 2**30
+        images = int(min(256, max(16, gigabytes * 8)))
+    return max(1, int(images * (224 / preprocessing.size) ** 2))

@@ -1,0 +1,99 @@
+"""The exceptions of dinosearch, one tree; it decides no wording beyond the class, the raiser writes the sentence.
+
+    DinosearchError                    base: the command line catches exactly this and exits with `exit_code`
+      CollectionNotFoundError          no collection in this home
+      CollectionMismatchError          the home was made with something else than what is asked for
+        FormatVersionError             its format is newer than this dinosearch
+        FingerprintMismatchError       its vectors are from another model, preprocessing or pooling
+      HomeLockedError                  another process is writing to the home
+      DamagedHomeError                 a stored file does not match its checksum
+      ImageUnreadableError             one image cannot be decoded (carries `path` and `reason`)
+      ImageNotFoundError               a query image, path or id that is not there
+      UnknownCheckpointError           a model name that is not in the table
+      WeightsUnavailableError          weights that are not here and cannot be fetched
+      DamagedWeightsError              a weight file whose checksum or tensors are wrong
+      SettingError                     a device, size or combination that cannot be used (also a ValueError)
+      FilterError                      a --where expression that cannot be parsed or compiled
+      ExportError                      an export folder that cannot be written or read
+
+Every message says what happened, why, and the next command to run. A wrong argument type from Python stays ValueError
+or
+TypeError; a bug keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class DinosearchError(Exception):
+    """Base of all errors that dinosearch raises on purpose; `exit_code` is what the command line exits with."""
+
+    exit_code = 2
+
+
+class CollectionNotFoundError(DinosearchError):
+    """There is no collection in the home."""
+
+
+class CollectionMismatchError(DinosearchError):
+    """The home was made with something else than what is asked for."""
+
+
+class FormatVersionError(CollectionMismatchError):
+    """The home's format version is newer than this program understands."""
+
+
+class FingerprintMismatchError(CollectionMismatchError):
+    """The home's vectors come from another model, preprocessing or pooling than the one asked for."""
+
+
+class HomeLockedError(DinosearchError):
+    """Another process is writing to the home."""
+
+
+class DamagedHomeError(DinosearchError):
+    """A stored file is missing, truncated or does not match its checksum."""
+
+
+class ImageUnreadableError(DinosearchError):
+    """One image cannot be decoded.
+
+    Attributes:
+        path: what was to be read, as the user named it.
+        reason: one short clause without the path, such as "truncated JPEG".
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ImageUnreadableError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)
+
+
+class ImageNotFoundError(DinosearchError):
+    """A query image, path or id that does not exist."""
+
+
+class UnknownCheckpointError(DinosearchError):
+    """A model name that is not in the table of checkpoints."""
+
+
+class WeightsUnavailableError(DinosearchError):
+    """Weights that are not on this machine and cannot be fetched."""
+
+
+class DamagedWeightsError(DinosearchError):
+    """A weight file whose checksum, keys or shapes are wrong."""
+
+
+class SettingError(DinosearchError, ValueError):
+    """A device, number format, size or combination of query images that cannot be used here."""
+
+
+class FilterError(DinosearchError):
+    """A --where expression that cannot be parsed or compiled."""
+
+
+class ExportError(DinosearchError):
+    """An export folder that cannot be written or read."""

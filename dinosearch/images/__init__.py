@@ -1,0 +1,36 @@
+"""From files to prepared pixels: finding, reading, decoding, resizing; it knows nothing of models and stores."""
+
+from __future__ import annotations
+
+from dinosearch.images.decode import MAX_PIXELS, decode, formats
+from dinosearch.images.find import scan
+from dinosearch.images.pool import DecodePool
+from dinosearch.images.read import read_bytes
+from dinosearch.images.remote import fetch_image, is_url
+from dinosearch.images.resize import prepare, prepare_pixels
+from dinosearch.images.sheet import contact_sheet
+from dinosearch.images.sniff import kind
+from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
+from dinosearch.images.thumbnail import thumbnail
+
+__all__ = [
+    "MAX_PIXELS",
+    "DecodePool",
+    "contact_sheet",
+    "decode",
+    "fetch_image",
+    "formats",
+    "is_archive",
+    "is_member",
+    "is_url",
+    "iter_members",
+    "kind",
+    "prepare",
+    "prepare_pixels",
+    "read_bytes",
+    "read_member",
+    "scan",
+    "scan_tar",
+    "split_member",
+    "thumbnail",
+]

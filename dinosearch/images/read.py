@@ -1,0 +1,44 @@
+"""Read the encoded bytes of one image from a plain file or a tar member; it decodes nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
+from dinosearch.images.find import error_clause
+from dinosearch.images.tar import is_member, read_member, split_member
+
+#: Largest file that is read, in bytes.
+MAX_FILE = 1 << 30
+
+
+def read_bytes(path: str) -> bytes:
+    """Read an image file, or the member of a tar file that `ARCHIVE.tar::MEMBER` names.
+
+    Raises:
+        ImageNotFoundError: there is no such file or member.
+        ImageUnreadableError: not a regular file, larger than `MAX_FILE`, or not readable.
+    """
+    if is_member(path) and os.path.isfile(split_member(path)[0]):
+        return read_member(path)
+    try:
+        # O_NONBLOCK: opening a FIFO that nobody writes to must not wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageUnreadableError(path, "not a regular file")
+            if status.st_size > MAX_FILE:
+                raise ImageUnreadableError(path, f"{status.st_size / 1e9:.1f} GB, the limit is {MAX_FILE / 1e9:.1f} GB")
+            return file.read(MAX_FILE)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageNotFoundError(
+            f"{path}: no such file; check the path, or run `dinosearch index` if it moved"
+        ) from None
+    except IsADirectoryError:
+        raise ImageUnreadableError(path, "a folder, not an image") from None
+    except ValueError:  # a NUL in the path
+        raise ImageNotFoundError(f"{path!r}: not a possible path; check the spelling") from None
+    except OSError as error:
+        raise ImageUnreadableError(path, error_clause(error)) from None

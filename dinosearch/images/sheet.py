@@ -1,0 +1,55 @@
+"""Make a contact sheet of a query and its hits as one picture or one HTML page; it neither reads files nor searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from dinosearch.errors import ImageUnreadableError
+from dinosearch.home import atomic_path
+from dinosearch.images.decode import decode
+from dinosearch.images.sheet_html import draw_html
+from dinosearch.images.sheet_png import draw_png
+from dinosearch.images.thumbnail import thumbnail
+from dinosearch.records import Hit
+
+# Pixels of the longer side that the larger drawings need, twice the layout size for dense screens.
+_SIDE = 640
+
+_DRAW: dict[str, Callable[[list[Image.Image], list[tuple[Hit, Image.Image | None]], str], bytes]] = {
+    ".png": draw_png,
+    ".html": draw_html,
+    ".htm": draw_html,
+}
+
+
+def contact_sheet(query: list[Image.Image], hits: Sequence[tuple[Hit, bytes | None]], output: Path, title: str) -> None:
+    """Draw the query and its hits with rank, score and file name.
+
+    Args:
+        query: upright images that were asked with, the first one drawn largest.
+        hits: hits in order, each with its encoded image; None or undecodable bytes give a grey tile that says so.
+        output: file to write (atomically): `.png` a picture, `.html` or `.htm` a page with everything inside.
+        title: one line for the top.
+
+    Raises:
+        ValueError: another suffix.
+    """
+    draw = _DRAW.get(output.suffix.lower())
+    if draw is None:
+        raise ValueError(f"a contact sheet is a .png or .html file, not {output.name!r}; give --sheet such a name")
+    tiles = [(hit, _tile(hit, data)) for hit, data in hits]
+    content = draw([thumbnail(image, _SIDE) for image in query], tiles, title)
+    with atomic_path(output) as temporary:
+        temporary.write_bytes(content)
+
+
+def _tile(hit: Hit, data: bytes | None) -> Image.Image | None:
+    if data is None:
+        return None
+    try:
+        return thumbnail(decode(data, hit.path, hint=_SIDE // 2)[0], _SIDE)
+    except ImageUnreadableError:
+        return None

@@ -1,0 +1,12 @@
+"""The filter language of `--where`: parsed into a tree, compiled to SQL with bound parameters.
+
+It opens no database; `docs/filters.md` describes the language to users.
+"""
+
+from dinosearch.store.filters.compile import compile_filter
+from dinosearch.store.filters.evaluate import matches
+from dinosearch.store.filters.fields import FIELDS, KINDS, Field
+from dinosearch.store.filters.parse import parse_filter
+from dinosearch.store.filters.syntax import Filter
+
+__all__ = ["FIELDS", "KINDS", "Field", "Filter", "compile_filter", "matches", "parse_filter"]

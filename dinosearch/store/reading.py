@@ -1,0 +1,227 @@
+"""Everything the metadata store answers: files, images, failures, roots and counts.
+
+It never writes; `transaction` does. Every method reads one moment of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timezone
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from sqlalchemy import Connection, Select, Text, func, select, type_coerce
+
+from dinosearch.records import ImageRecord, Problem
+from dinosearch.store.database import Database
+from dinosearch.store.filters import Filter, compile_filter
+from dinosearch.store.paths import from_store, under
+from dinosearch.store.tables import failures, images, locations, roots, settings
+from dinosearch.store.times import from_microseconds
+
+# Values in one IN list: below 32,766, the variables that SQLite allows in a statement (sqlite.org/limits.html).
+CHUNK = 1000
+
+_T = TypeVar("_T")
+
+
+class KnownFile(NamedTuple):
+    """One location as an index run needs it; a tuple, because a run holds one of them for every known file.
+
+    Attributes:
+        location_id: never reused.
+        image_id: the content that was at the path.
+        size: bytes of the file.
+        mtime_ns: modification time, nanoseconds since the epoch.
+    """
+
+    location_id: int
+    image_id: int
+    size: int
+    mtime_ns: int
+
+
+_RECORD_COLUMNS = (
+    images.c.id,
+    locations.c.path,
+    images.c.sha256,
+    images.c.width,
+    images.c.height,
+    images.c.format,
+    locations.c.size,
+    locations.c.mtime_ns,
+    images.c.added,
+    images.c.taken,
+    images.c.camera,
+)
+_JOINED = locations.join(images, images.c.id == locations.c.image_id)
+_KNOWN = select(
+    type_coerce(locations.c.path, Text), locations.c.id, locations.c.image_id, locations.c.size, locations.c.mtime_ns
+)
+
+
+class Reader:
+    """The reading half of the metadata store; safe to call from many threads.
+
+    Args:
+        database: open connections.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, prefix: str | None = None) -> dict[str, KnownFile]:
+        """Every known file by path.
+
+        Args:
+            prefix: only this path, what lies in the folder of this name, and members of the archive of this name.
+        """
+        statement = _KNOWN if prefix is None else _KNOWN.where(under(locations.c.path, prefix))
+        with self._database.read() as connection:
+            return _known_files(connection, statement)
+
+    def known_paths(self, paths: Iterable[str]) -> dict[str, KnownFile]:
+        """Those of the paths that are known."""
+        found: dict[str, KnownFile] = {}
+        with self._database.read() as connection:
+            for part in chunks(paths, CHUNK):
+                found.update(_known_files(connection, _KNOWN.where(locations.c.path.in_(part))))
+        return found
+
+    def known_failures(self, prefix: str | None = None) -> dict[str, tuple[int, int, str]]:
+        """Size, modification time (ns) and reason of the unusable files, by path; see `known` for `prefix`."""
+        statement = select(failures.c.path, failures.c.size, failures.c.mtime_ns, failures.c.reason)
+        if prefix is not None:
+            statement = statement.where(under(failures.c.path, prefix))
+        with self._database.read() as connection:
+            return {path: (size, mtime_ns, reason) for path, size, mtime_ns, reason in connection.execute(statement)}
+
+    def failures(self) -> Iterator[Problem]:
+        """The files that could not be used, in the order of their paths."""
+        statement = select(failures.c.path, failures.c.reason).order_by(failures.c.path)
+        with self._database.read() as connection:
+            for path, reason in connection.execute(statement):
+                yield Problem(path, reason)
+
+    def ids_by_sha256(self, hashes: Iterable[str]) -> dict[str, int]:
+        """Image ids of those hex digests that are stored, removed images included: they can be revived."""
+        found: dict[str, int] = {}
+        with self._database.read() as connection:
+            for part in chunks(hashes, CHUNK):
+                statement = select(images.c.sha256, images.c.id).where(images.c.sha256.in_(part))
+                found.update((digest, image_id) for digest, image_id in connection.execute(statement))
+        return found
+
+    def records(self, ids: Iterable[int], where: Filter | None = None) -> list[ImageRecord]:
+        """All files of the images: in the order of the ids, the files of one image by path.
+
+        Args:
+            ids: image ids; unknown and removed ones have no file.
+            where: only files that match.
+        """
+        order = list(dict.fromkeys(int(image_id) for image_id in ids))
+        found: dict[int, list[ImageRecord]] = {}
+        with self._database.read() as connection:
+            for part in chunks(order, CHUNK):
+                statement = _records(where).where(images.c.id.in_(part)).order_by(locations.c.path)
+                for row in connection.execute(statement):
+                    found.setdefault(row[0], []).append(_record(row))
+        return [record for image_id in order for record in found.get(image_id, ())]
+
+    def iter_records(self, where: Filter | None = None) -> Iterator[ImageRecord]:
+        """Every file (that matches), by image id and path, read row by row from one moment of the database."""
+        statement = _records(where).order_by(images.c.id, locations.c.path)
+        with self._database.read() as connection:
+            for row in connection.execution_options(stream_results=True, yield_per=CHUNK).execute(statement):
+                yield _record(row)
+
+    def by_path(self, path: str) -> ImageRecord | None:
+        """The file at the path, None where it is not known."""
+        with self._database.read() as connection:
+            row = connection.execute(_records(None).where(locations.c.path == path)).first()
+        return None if row is None else _record(row)
+
+    def by_id(self, image_id: int) -> ImageRecord | None:
+        """The first file of the image, by path; None where the id is unknown or the image removed."""
+        return next(iter(self.records([image_id])), None)
+
+    def select(self, where: Filter) -> np.ndarray:
+        """int64 ids, ascending, of the images with at least one file that matches."""
+        statement = select(locations.c.image_id).distinct().select_from(_JOINED).where(compile_filter(where))
+        with self._database.read() as connection:
+            return _ids(connection, statement.order_by(locations.c.image_id))
+
+    def live_ids(self) -> np.ndarray:
+        """int64 ids, ascending, of the images that have a file."""
+        with self._database.read() as connection:
+            return _ids(connection, select(images.c.id).where(images.c.removed.is_(None)).order_by(images.c.id))
+
+    def removed_ids(self) -> np.ndarray:
+        """int64 ids, ascending, of the images whose last file is gone and that `forget_removed` has not dropped."""
+        with self._database.read() as connection:
+            return _ids(connection, select(images.c.id).where(images.c.removed.is_not(None)).order_by(images.c.id))
+
+    def removed_sizes(self) -> set[int]:
+        """Bytes of the files that the removed images had; a new file of such a size may be one of them again."""
+        statement = select(images.c.size).distinct().where(images.c.removed.is_not(None), images.c.size.is_not(None))
+        with self._database.read() as connection:
+            return set(connection.scalars(statement))
+
+    def roots(self) -> dict[str, dict[str, Any]]:
+        """The indexed folders, archives and files with their options, in the order of their paths."""
+        with self._database.read() as connection:
+            return {row.path: row.options for row in connection.execute(select(roots).order_by(roots.c.path))}
+
+    def count_under(self, folder: str) -> int:
+        """Number of known files in the folder; what belongs to it is told as in `known`."""
+        statement = select(func.count()).select_from(locations).where(under(locations.c.path, folder))
+        with self._database.read() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def counts(self) -> dict[str, int]:
+        """Numbers of `images` (that have a file), `locations` (files), `failures`, `removed` images and `roots`."""
+        removed = images.c.removed.is_not(None)
+        counted = {
+            "images": select(func.count()).select_from(images).where(~removed),
+            "locations": select(func.count()).select_from(locations),
+            "failures": select(func.count()).select_from(failures),
+            "removed": select(func.count()).select_from(images).where(removed),
+            "roots": select(func.count()).select_from(roots),
+        }
+        with self._database.read() as connection:
+            return {name: int(connection.execute(statement).scalar_one()) for name, statement in counted.items()}
+
+    def setting(self, key: str) -> Any:
+        """A remembered value, None where there is none."""
+        with self._database.read() as connection:
+            return connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()
+
+
+def chunks(items: Iterable[_T], size: int) -> Iterator[Sequence[_T]]:
+    """The items in lists of at most `size`."""
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
+def _known_files(connection: Connection, statement: Select[Any]) -> dict[str, KnownFile]:
+    # The driver's own rows: at a million files SQLAlchemy's would take most of the time.
+    cursor: Any = connection.execute(statement).cursor
+    make = KnownFile._make
+    return {from_store(row[0]): make(row[1:]) for row in cursor}
+
+
+def _ids(connection: Connection, statement: Select[Any]) -> np.ndarray:
+    return np.fromiter(connection.scalars(statement), dtype=np.int64)
+
+
+def _records(where: Filter | None) -> Select[Any]:
+    statement = select(*_RECORD_COLUMNS).select_from(_JOINED)
+    return statement if where is None else statement.where(compile_filter(where))
+
+
+def _record(row: Sequence[Any]) -> ImageRecord:
+    image_id, path, sha256, width, height, kind, size, mtime_ns, added, taken, camera = row
+    modified = from_microseconds(mtime_ns // 1000).replace(tzinfo=timezone.utc)
+    return ImageRecord(image_id, path, sha256, width, height, kind, size, modified, added, taken, camera)

@@ -1,0 +1,146 @@
+"""The tables of the metadata store, as data.
+
+It holds no statement and no connection; `migrations` creates them and `reading` and `transaction` use them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+from sqlalchemy.types import TypeDecorator
+
+from dinosearch.store.paths import PathText
+from dinosearch.store.times import from_microseconds, to_microseconds
+
+# SQLite gives AUTOINCREMENT, hence ids that are never reused, to INTEGER columns only.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class HexDigest(TypeDecorator[str]):
+    """A hex digest, kept as its bytes."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else bytes.fromhex(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else bytes(value).hex()
+
+
+class LocalTime(TypeDecorator[datetime]):
+    """A date and time without zone, kept as microseconds since 1970 so that it compares as a number."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_microseconds(value.replace(tzinfo=None))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_microseconds(value)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment with zone, kept as microseconds since 1970 in UTC and returned in UTC."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_microseconds(value).replace(tzinfo=timezone.utc)
+
+
+metadata = MetaData()
+
+# One row, id 1: `changes` counts the transactions that wrote.
+state = Table(
+    "state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("changes", BigInteger, nullable=False),
+)
+
+# Small choices of the collection that no column of its own is worth.
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("number", _Id, primary_key=True, autoincrement=True),
+    Column("current", Integer, nullable=False),  # 1 for the one generation that is searched
+    Column("fingerprint", JSON, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("index_sha256", String(64)),
+    Column("index_info", JSON(none_as_null=True)),
+    sqlite_autoincrement=True,
+)
+
+# One row per content. `removed` is set exactly when no location points to it; row and vector stay until `compact`.
+images = Table(
+    "images",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("sha256", HexDigest(32), nullable=False, unique=True),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("taken", LocalTime),
+    Column("camera", PathText),  # from the file, so anything
+    Column("size", BigInteger),  # bytes, as last seen: known after the last location is gone
+    Column("added", UtcTime, nullable=False),
+    Column("removed", UtcTime),
+    sqlite_autoincrement=True,
+)
+Index("images_removed", images.c.removed, sqlite_where=images.c.removed.is_not(None))
+
+locations = Table(
+    "locations",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("path", PathText, nullable=False, unique=True),
+    Column("image_id", _Id, ForeignKey("images.id"), nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("path", PathText, primary_key=True),
+    Column("reason", PathText, nullable=False),  # may quote a file name
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("failed", UtcTime, nullable=False),
+)
+
+roots = Table(
+    "roots",
+    metadata,
+    Column("path", PathText, primary_key=True),
+    Column("options", JSON, nullable=False),
+)

@@ -1,0 +1,210 @@
+"""One write transaction: changes are gathered, and written together when it ends.
+
+It commits nothing itself; `MetadataStore.transaction` does, so that a batch is visible whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from dinosearch.records import Fingerprint, FoundFile, Generation, ImageInfo, IndexInfo, Problem
+from dinosearch.store.reading import CHUNK, chunks
+from dinosearch.store.tables import failures, generations, images, locations, roots, settings, state
+
+# A 64-bit integer of nanoseconds ends in the year 2262; file systems may hold later (and nonsensical) times. The last
+# millisecond is left free, so that a filter can name a moment behind every stored one.
+_MAX_TIME = 2**63 - 1_000_000
+
+
+class Transaction:
+    """Collects what is to be written; later calls for the same path replace earlier ones.
+
+    Args:
+        connection: inside a write transaction.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._now = datetime.now(timezone.utc)
+        self._last_id: int | None = None
+        self._images: list[dict[str, Any]] = []
+        self._places: dict[str, tuple[FoundFile, int] | None] = {}  # None: the path is removed
+        self._failures: dict[str, dict[str, Any] | None] = {}  # None: the failure is cleared
+        self._wrote = False
+
+    def add_image(self, sha256: str, info: ImageInfo) -> int:
+        """Store a content that is not stored yet; without a location it counts as removed. Its id is never reused."""
+        if self._last_id is None:
+            # AUTOINCREMENT keeps the largest id there ever was, so ids can be given here and inserted together later.
+            last = self._connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'images'").scalar()
+            self._last_id = int(last or 0)
+        self._last_id += 1
+        self._images.append(
+            {
+                "id": self._last_id,
+                "sha256": sha256,
+                "width": info.width,
+                "height": info.height,
+                "format": info.format,
+                "taken": info.taken,
+                "camera": info.camera,
+                "added": self._now,
+            }
+        )
+        return self._last_id
+
+    def put_location(self, file: FoundFile, image_id: int) -> None:
+        """The file holds this image now; its failure is cleared, the image revived, the path's old image left."""
+        self._places[file.path] = (file, image_id)
+        self._failures[file.path] = None
+
+    def remove_locations(self, paths: Iterable[str]) -> None:
+        """The files are gone; an image that loses its last file becomes removed. Unknown paths are ignored."""
+        self._places.update(dict.fromkeys(paths))
+
+    def put_failure(self, problem: Problem, size: int = 0, mtime_ns: int = 0) -> None:
+        """Remember that a file of this size (bytes) and time (ns) cannot be used."""
+        self._failures[problem.path] = {
+            "path": problem.path,
+            "reason": problem.reason,
+            "size": size,
+            "mtime_ns": _in_range(mtime_ns),
+            "failed": self._now,
+        }
+
+    def clear_failures(self, paths: Iterable[str]) -> None:
+        """Forget the failures of these paths."""
+        self._failures.update(dict.fromkeys(paths))
+
+    def create_generation(self, fingerprint: Fingerprint) -> Generation:
+        """Add an empty generation with a number that was never used; it is current if it is the only one."""
+        first = not self._connection.scalar(select(func.count()).select_from(generations))
+        statement = insert(generations).returning(generations.c.number)
+        values = {"fingerprint": fingerprint.to_dict(), "rows": 0, "current": int(first)}
+        self._wrote = True
+        return Generation(int(self._connection.execute(statement, values).scalar_one()), fingerprint, 0)
+
+    def commit_rows(self, generation: int, rows: int) -> None:
+        """The first `rows` rows of the generation's vector file count from now on.
+
+        Raises:
+            ValueError: there is no such generation.
+        """
+        self._update_generation(generation, {"rows": rows})
+
+    def set_index(self, generation: int, index: IndexInfo | None, sha256: str | None) -> None:
+        """Publish an index file with its checksum, or none.
+
+        Raises:
+            ValueError: there is no such generation.
+        """
+        self._update_generation(generation, {"index_info": index.to_dict() if index else None, "index_sha256": sha256})
+
+    def switch_generation(self, new: Generation) -> None:
+        """Make `new` the current generation and forget all others."""
+        self._execute(delete(generations))  # AUTOINCREMENT still remembers the largest number
+        values = {
+            "number": new.number,
+            "current": 1,
+            "fingerprint": new.fingerprint.to_dict(),
+            "rows": new.rows,
+            "index_sha256": new.index_sha256,
+            "index_info": new.index.to_dict() if new.index else None,
+        }
+        self._execute(insert(generations).values(values))
+
+    def forget_removed(self, ids: Iterable[int] | None = None) -> None:
+        """Drop the rows of removed images, all or of these ids; an image that has a file stays. Ids are not reused."""
+        self.flush()  # what lost its last file in this transaction counts too
+        gone = delete(images).where(images.c.removed.is_not(None))
+        if ids is None:
+            self._execute(gone)
+            return
+        for part in chunks((int(image_id) for image_id in ids), CHUNK):
+            self._execute(gone.where(images.c.id.in_(part)))
+
+    def add_root(self, path: str, options: Mapping[str, Any] | None = None) -> None:
+        """Remember an indexed folder, archive or file, with JSON-ready options; replaces what was known of it."""
+        statement = upsert(roots).values(path=path, options=dict(options or {}))
+        self._execute(
+            statement.on_conflict_do_update(index_elements=["path"], set_={"options": statement.excluded.options})
+        )
+
+    def remove_roots(self, paths: Iterable[str]) -> None:
+        """Forget roots; the files under them stay."""
+        for part in chunks(paths, CHUNK):
+            self._execute(delete(roots).where(roots.c.path.in_(part)))
+
+    def set_setting(self, key: str, value: Any) -> None:
+        """Remember a JSON-ready value."""
+        statement = upsert(settings).values(key=key, value=value)
+        self._execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": statement.excluded.value}))
+
+    def flush(self) -> None:
+        """Send what was gathered to the database; `MetadataStore.transaction` calls it before the commit."""
+        touched = {row["id"] for row in self._images}
+        if self._images:
+            self._execute(insert(images), self._images)
+        touched |= self._flush_places()
+        self._mark_removed(touched)
+        self._flush_failures()
+        if self._wrote:
+            self._execute(update(state).values(changes=state.c.changes + 1))
+        self._images, self._places, self._failures, self._wrote = [], {}, {}, False
+
+    def _flush_places(self) -> set[int]:
+        """Write the locations; returns the images that may have lost one."""
+        touched: set[int] = set()
+        for part in chunks(self._places, CHUNK):
+            touched.update(self._connection.scalars(select(locations.c.image_id).where(locations.c.path.in_(part))))
+            gone = [path for path in part if self._places[path] is None]
+            if gone:
+                self._execute(delete(locations).where(locations.c.path.in_(gone)))
+        placed = [place for place in self._places.values() if place is not None]
+        if placed:
+            rows = [
+                {"path": file.path, "image_id": image_id, "size": file.size, "mtime_ns": _in_range(file.mtime_ns)}
+                for file, image_id in placed
+            ]
+            statement = upsert(locations)
+            changed = {name: statement.excluded[name] for name in ("image_id", "size", "mtime_ns")}
+            self._execute(statement.on_conflict_do_update(index_elements=["path"], set_=changed), rows)
+            revive = (
+                update(images).where(images.c.id == bindparam("b_id")).values(removed=None, size=bindparam("b_size"))
+            )
+            self._execute(revive, [{"b_id": image_id, "b_size": file.size} for file, image_id in placed])
+        return touched
+
+    def _mark_removed(self, touched: set[int]) -> None:
+        orphan = ~exists().where(locations.c.image_id == images.c.id)
+        for part in chunks(sorted(touched), CHUNK):
+            statement = update(images).where(images.c.id.in_(part), images.c.removed.is_(None), orphan)
+            self._execute(statement.values(removed=self._now))
+
+    def _flush_failures(self) -> None:
+        for part in chunks((path for path, row in self._failures.items() if row is None), CHUNK):
+            # Most paths that are placed never failed; only a real deletion counts as a change.
+            if self._connection.scalar(select(func.count()).select_from(failures).where(failures.c.path.in_(part))):
+                self._execute(delete(failures).where(failures.c.path.in_(part)))
+        rows = [row for row in self._failures.values() if row is not None]
+        if rows:
+            statement = upsert(failures)
+            changed = {name: statement.excluded[name] for name in ("reason", "size", "mtime_ns", "failed")}
+            self._execute(statement.on_conflict_do_update(index_elements=["path"], set_=changed), rows)
+
+    def _update_generation(self, number: int, values: Mapping[str, Any]) -> None:
+        if not self._execute(update(generations).where(generations.c.number == number).values(values)):
+            raise ValueError(f"there is no generation {number}")
+
+    def _execute(self, statement: Any, rows: list[dict[str, Any]] | None = None) -> int:
+        self._wrote = True
+        return int(self._connection.execute(statement, rows).rowcount)
+
+
+def _in_range(mtime_ns: int) -> int:
+    return max(-_MAX_TIME, min(mtime_ns, _MAX_TIME))

@@ -1,0 +1,12 @@
+"""Vectors on one machine: the append-only vector file, the Faiss index over it, and the search of both.
+
+It is the only package that imports Faiss, when an index is first used, and it knows nothing of images and metadata.
+"""
+
+from dinosearch.records import Published
+from dinosearch.vectors.ladder import LADDER, Rung
+from dinosearch.vectors.local import LocalVectorSearch
+from dinosearch.vectors.vector_file import VectorFile
+from dinosearch.vectors.vector_index import VectorIndex
+
+__all__ = ["LADDER", "LocalVectorSearch", "Published", "Rung", "VectorFile", "VectorIndex"]

@@ -1,0 +1,63 @@
+"""The first page of a vector file: what it says, written and read with its own checksum; it knows no rows."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from dinosearch.errors import DamagedHomeError, FormatVersionError
+
+MAGIC = b"DINOVECS"
+VERSION = 1
+HEADER_BYTES = 4096  # one page, so that blocks start aligned
+BLOCK_ROWS = 256  # a block of 256 rows ends on a multiple of 1024 bytes for every dimension
+_HEADER = struct.Struct("<8sIII4sQ32s")  # magic, version, dimension, rows of a block, type, generation, tag
+_TYPE = b"<f4\0"
+
+
+@dataclass(frozen=True)
+class VectorFileHeader:
+    """What the first page of a vector file says.
+
+    Attributes:
+        dimension: numbers in a vector.
+        generation: number of the set of vectors that the file belongs to.
+        tag: 32 bytes free for the caller, such as a digest of the embedding fingerprint.
+    """
+
+    dimension: int
+    generation: int
+    tag: bytes
+
+
+def header_page(header: VectorFileHeader) -> bytes:
+    """The page of HEADER_BYTES that states the header, checksum included."""
+    fields = _HEADER.pack(MAGIC, VERSION, header.dimension, BLOCK_ROWS, _TYPE, header.generation, header.tag)
+    return (fields + struct.pack("<I", zlib.crc32(fields))).ljust(HEADER_BYTES, b"\0")
+
+
+def read_header(path: Path) -> VectorFileHeader:
+    """Read and verify the first page.
+
+    Raises:
+        DamagedHomeError: the file is missing or is no vector file.
+        FormatVersionError: a newer dinosearch wrote it.
+    """
+    advice = "embed the images again with: dinosearch verify --repair"
+    try:
+        with open(path, "rb") as file:
+            page = file.read(HEADER_BYTES)
+    except FileNotFoundError:
+        raise DamagedHomeError(f"{path} is missing, though the collection needs it; {advice}") from None
+    fields, checksum = page[: _HEADER.size], page[_HEADER.size : _HEADER.size + 4]
+    if len(page) < HEADER_BYTES or not page.startswith(MAGIC) or struct.pack("<I", zlib.crc32(fields)) != checksum:
+        raise DamagedHomeError(f"{path} is not a vector file, or its header is damaged; {advice}")
+    _, version, dimension, block_rows, kind, generation, tag = _HEADER.unpack(fields)
+    if version > VERSION or block_rows != BLOCK_ROWS or kind != _TYPE:
+        raise FormatVersionError(
+            f"{path} has format version {version}, this dinosearch reads up to {VERSION}; "
+            "upgrade with: pip install --upgrade dinosearch"
+        )
+    return VectorFileHeader(dimension, generation, tag)

@@ -1,0 +1,59 @@
+"""The ladder of index types: which one suits how many rows. It builds nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+EXACT_ROWS = 50_000
+"""Up to here one inverted list, which is exact search; brute force over 100,000 x 384 takes 3-7 ms (performance.md,
+section C)."""
+MIN_POINTS = 39
+"""k-means wants at least so many training points a centroid (faiss, ClusteringParameters)."""
+MAX_POINTS = 128
+"""More points a centroid gain nothing that the recall measurement sees; faiss itself stops at 256."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder.
+
+    Attributes:
+        rows: it suits up to so many rows; None for any number.
+        storage: what a list holds, in Faiss factory words; `{quarter}` stands for a quarter of the dimension.
+        widen: candidates taken from the index for each hit wanted, re-scored exactly from the vector file.
+    """
+
+    rows: int | None
+    storage: str
+    widen: int
+
+    def nlist(self, rows: int) -> int:
+        """Inverted lists for so many rows: 1, then 4 sqrt(n) as the Faiss guidelines say, with enough points each."""
+        if self.rows is not None and self.rows <= EXACT_ROWS:
+            return 1
+        return max(1, min(round(4 * math.sqrt(rows)), rows // MIN_POINTS))
+
+    def factory(self, rows: int, dimension: int) -> str:
+        """Faiss factory string, such as `IVF1265,Flat`."""
+        return f"IVF{self.nlist(rows)},{self.storage.format(quarter=max(1, dimension // 4))}"
+
+
+LADDER = (
+    Rung(EXACT_ROWS, "Flat", 1),
+    Rung(1_000_000, "Flat", 1),
+    Rung(20_000_000, "SQ8", 4),
+    Rung(None, "PQ{quarter}", 16),
+)
+"""Vectors as they are while memory does not matter, then a byte, then two bits a number; measured in performance.md,
+section C."""
+
+
+def rung_for(rows: int, ladder: tuple[Rung, ...] = LADDER) -> Rung:
+    """The lowest rung that so many rows fit on."""
+    return next(rung for rung in ladder if rung.rows is None or rows <= rung.rows)
+
+
+def storage_of(factory: str) -> str:
+    """What the lists of a factory string hold."""
+    return factory.split(",", 1)[1]

@@ -1,0 +1,246 @@
+"""Vectors on one machine: the vector file, the index over it, and the exact tail behind the index, searched as one.
+
+Its face speaks image ids; slots stay inside. It fulfils `dinosearch.protocols.VectorSearch`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dinosearch.errors import DamagedHomeError
+from dinosearch.protocols import Progress
+from dinosearch.records import Generation, IndexInfo, Published
+from dinosearch.vectors.build import build, is_due
+from dinosearch.vectors.exact import rank, scan, scan_slots
+from dinosearch.vectors.ladder import LADDER, Rung, rung_for
+from dinosearch.vectors.row_table import RowTable
+from dinosearch.vectors.tuning import nprobe_for
+from dinosearch.vectors.vector_file import VectorFile
+from dinosearch.vectors.vector_index import VectorIndex, place
+
+EXACT_SUBSET = 50_000
+EXACT_SHARE = 0.02
+"""A filter that leaves so few rows, or so small a share, is answered by brute force over them."""
+_STEP = 1 << 13
+
+
+class LocalVectorSearch:
+    """The vectors of one generation; searches may run in many threads, one thread writes.
+
+    Args:
+        path: the vector file.
+        index_path: gives the place of an index file from the generation's number and the file's SHA-256.
+        generation: the committed state.
+        ladder: the rungs of index types.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        index_path: Callable[[int, str], Path],
+        generation: Generation,
+        ladder: tuple[Rung, ...] = LADDER,
+    ) -> None:
+        self.generation = generation
+        self.index_problem: str | None = None
+        self._path, self._index_path, self._ladder = path, index_path, ladder
+        self._file = VectorFile.open(path, generation.rows)
+        self._base: tuple[VectorIndex, IndexInfo] | None = None
+        self._base_sha256: str | None = None
+        self._removed = np.empty(0, np.int64)
+        self._damaged = np.empty(0, np.int64)
+        self._table: RowTable | None = None
+        self._lock = threading.RLock()
+
+    def count(self) -> int:
+        """Rows stored, dead ones included."""
+        return self._file.rows
+
+    def ids(self) -> np.ndarray:
+        """(n,) int64 ids that have a sound row, removed ones included, ascending."""
+        return self._rows().keys
+
+    def refresh(self, generation: Generation) -> None:
+        """Follow another committed state of the same generation."""
+        with self._lock:
+            if generation.rows != self._file.rows:
+                self._file.resize(generation.rows)
+                self._table = None
+            self.generation = generation
+
+    def set_removed(self, ids: np.ndarray) -> None:
+        """Say which ids must not be answered."""
+        with self._lock:
+            if not np.array_equal(ids, self._removed):
+                self._removed = np.asarray(ids, np.int64)
+                self._table = None
+
+    def append(self, ids: np.ndarray, vectors: np.ndarray) -> int:
+        """Store rows durably; see `VectorSearch.append`. They count once the caller has committed the number."""
+        with self._lock:
+            if not self._file.writable:
+                self._file.close()
+                self._file = VectorFile.open(self._path, self.generation.rows, writable=True)
+            self._file.resize(self.generation.rows)  # rows of a transaction that was rolled back are overwritten
+            rows = self._file.append(ids, vectors)
+            self._table = None
+            return rows
+
+    def vectors(self, ids: np.ndarray) -> np.ndarray:
+        """(n, dimension) float32 rows of the ids; KeyError names an id without one, DamagedHomeError a damaged one."""
+        slots = self._rows().find(np.asarray(ids, np.int64))
+        absent = np.flatnonzero(slots < 0)
+        if len(absent):
+            raise KeyError(int(ids[absent[0]]))
+        damaged = np.flatnonzero(self._file.damaged(slots))
+        if len(damaged):
+            raise DamagedHomeError(
+                f"the vector of image id:{int(ids[damaged[0]])} does not match its checksum; mend it with: "
+                f"dinosearch verify --repair"
+            )
+        return self._file.read(slots)
+
+    def search(
+        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, exact: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the k nearest live vectors of each query; see `VectorSearch.search`."""
+        queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
+        if queries.shape[1] != self._file.dimension:
+            raise ValueError(f"queries have {queries.shape[1]} numbers each, the stored vectors {self._file.dimension}")
+        if k < 1:
+            raise ValueError(f"k is at least 1, not {k}")
+        while True:
+            table = self._rows()
+            slots, scores = self._search(table, queries, k, allowed, exact)
+            answered = np.unique(slots[slots >= 0])
+            damaged = answered[self._file.damaged(answered)]
+            if not len(damaged):
+                return np.where(slots >= 0, table.ids[slots] if table.rows else -1, -1), scores
+            with self._lock:  # a damaged row is overlooked from now on, as if it had never been written
+                self._damaged = np.union1d(self._damaged, damaged)
+                self._table = None
+
+    def check(self, progress: Progress | None = None) -> set[int]:
+        """Compare every row with its checksum; the ids whose current row is damaged."""
+        ids = self._file.ids()
+        damaged = np.asarray(self._file.check(progress), np.int64)
+        current = RowTable.of(ids, np.empty(0, np.int64), np.empty(0, np.int64)).slots
+        with self._lock:
+            self._damaged, self._table = damaged, None
+        return set(ids[np.intersect1d(damaged, current)].tolist())
+
+    def check_index(self) -> str | None:
+        """Read the published index; what is wrong with it, or None."""
+        self._index()
+        return self.index_problem
+
+    def update_index(self, recall: float, progress: Progress | None = None) -> Published | None:
+        """Add the tail to the index, or train it anew, and publish it; None where no new file is worth writing.
+
+        The caller commits what is returned to the store; until then readers keep the file that they know.
+        """
+        with self._lock:
+            info, sha256 = self.generation.index, self.generation.index_sha256
+            published = sha256 is not None and self._index_path(self.generation.number, sha256).is_file()
+            if published and not is_due(info, self._file.rows, recall, self._ladder):
+                return None  # without reading the file
+            base, info = self._index() or (None, None)
+            if not is_due(info, self._file.rows, recall, self._ladder):
+                return None
+            # Adding changes the index in place. A search that still holds it drops the slots that it did not know.
+            self._base = None
+            index, built = build(self._file, self._rows(), base, info, recall, self._ladder, progress)
+            number = self.generation.number
+            temporary, sha256 = index.publish(self._index_path(number, "new"))
+            place(temporary, self._index_path(number, sha256))
+            self._base, self._base_sha256, self.index_problem = (index, built), sha256, None
+            self.generation = replace(self.generation, rows=self._file.rows, index=built, index_sha256=sha256)
+            return Published(built, sha256)
+
+    def drop_old_files(self) -> None:
+        """Delete index files of this generation that are no longer published."""
+        current = self._index_path(self.generation.number, self.generation.index_sha256 or "none")
+        for path in current.parent.glob(f"index-{self.generation.number}-*"):
+            if path.name != current.name:
+                path.unlink(missing_ok=True)
+
+    def compact(self, path: Path, ids: np.ndarray, recall: float, progress: Progress | None = None) -> Generation:
+        """Copy the rows of the ids into the next generation's file and index them; the caller commits it."""
+        number = self.generation.number + 1
+        with VectorFile.create(path, self._file.dimension, number) as file:
+            for low in range(0, len(ids), _STEP):
+                part = ids[low : low + _STEP]
+                file.append(part, self.vectors(part))
+                if progress is not None:
+                    progress("compact", low + len(part), len(ids))
+        empty = Generation(number, self.generation.fingerprint, len(ids))
+        successor = LocalVectorSearch(path, self._index_path, empty, self._ladder)
+        try:
+            successor.update_index(recall, progress)
+            return successor.generation
+        finally:
+            successor.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _rows(self) -> RowTable:
+        with self._lock:
+            if self._table is None or self._table.rows != self._file.rows:
+                self._table = RowTable.of(self._file.ids(), self._removed, self._damaged)
+            return self._table
+
+    def _index(self) -> tuple[VectorIndex, IndexInfo] | None:
+        """The published index and how it was built, loaded when needed; None where `index_problem` says why not."""
+        with self._lock:
+            sha256, info = self.generation.index_sha256, self.generation.index
+            if sha256 != self._base_sha256:
+                self._base, self.index_problem = None, None
+                if sha256 is not None and info is not None:
+                    try:
+                        path = self._index_path(self.generation.number, sha256)
+                        self._base = VectorIndex.load(path, sha256, self._file.dimension, info.rows), info
+                    except DamagedHomeError as error:
+                        self.index_problem = str(error)
+                self._base_sha256 = sha256
+            return self._base
+
+    def _search(
+        self, table: RowTable, queries: np.ndarray, k: int, allowed: np.ndarray | None, exact: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        base, info = (None if exact else self._index()) or (None, None)
+        slots = None if allowed is None else table.live_slots(np.asarray(allowed, np.int64))
+        if slots is not None and (base is None or len(slots) <= max(EXACT_SUBSET, EXACT_SHARE * table.rows)):
+            query, slot = scan_slots(self._file, queries, k, slots)
+            return rank(self._file, table.ids, queries, k, query, slot)
+        live = table.live
+        if slots is not None:
+            live = np.zeros(table.rows, bool)
+            live[slots] = True
+        if base is None or info is None or info.rows > table.rows:
+            query, slot = scan(self._file, queries, k, 0, table.rows, live)
+            return rank(self._file, table.ids, queries, k, query, slot)
+        selected = table.live_count if slots is None else len(slots)
+        nprobe = nprobe_for(info.nprobe, k, base.nlist)
+        if slots is not None and live is not None and base.nlist > 1:
+            nprobe = base.probes(queries, live[: info.rows], nprobe)
+        elif live is not None:  # removed rows thin all the lists alike
+            nprobe = min(base.nlist, -(-nprobe * table.rows // max(1, selected)))
+        widen = rung_for(info.rows, self._ladder).widen
+        query, slot = base.candidates(queries, k * widen, nprobe, None if live is None else live[: info.rows])
+        known = slot < info.rows  # rows added meanwhile are in the tail, or newer than `table`
+        query, slot = query[known], slot[known]
+        tail_query, tail_slot = scan(self._file, queries, k, info.rows, table.rows, live)
+        query, slot = np.concatenate([query, tail_query]), np.concatenate([slot, tail_slot])
+        found, scores = rank(self._file, table.ids, queries, k, query, slot)
+        short = np.flatnonzero((found >= 0).sum(axis=1) < min(k, selected))
+        if len(short):  # the visited lists held too few, though more exist
+            query, slot = scan(self._file, queries[short], k, 0, table.rows, live)
+            found[short], scores[short] = rank(self._file, table.ids, queries[short], k, query, slot)
+        return found, scores

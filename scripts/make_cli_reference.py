@@ -1,0 +1,109 @@
+"""Write docs/cli.md from the texts of `--help`; with --check only say whether it is current."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import click
+
+from dinosearch.cli import cli
+
+TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
+WIDTH = 100  # columns, so that the reference does not depend on the terminal it was made in
+
+# Verb, type, fields.
+OBJECTS = (
+    ("index, import", "failure", "path, reason"),
+    ("", "summary", "added, unchanged, moved, changed, removed, failed, offline, embedded, seconds"),
+    ("query", "hit", "rank, score, id, path, width, height, format, size, taken, camera"),
+    ("remove", "removed", "removed"),
+    (
+        "info",
+        "info",
+        "home, format_version, fingerprint, images, files, removed, failed, rows, tail, index, "
+        "index_problem, bytes, roots",
+    ),
+    ("verify", "problem", "path, reason"),
+    ("", "lost", "path, reason"),
+    ("", "verify", "rows, problems, repaired, lost, ok"),
+    ("compact", "compact", "rows_before, rows_after, bytes_before, bytes_after"),
+    ("export -", "file", "id, path, sha256, width, height, format, size, modified, added, taken, camera"),
+    ("export FOLDER", "export", "files, folder"),
+    ("models", "model", "name, dimension, bytes, licence, path, url, sha256, aliases"),
+    ("doctor", "doctor", "one field for each finding; warnings"),
+)
+
+INTRODUCTION = """\
+# Command line
+
+This page is made from the help texts by `scripts/make_cli_reference.py`; edit those, not this.
+
+## Output
+
+Results go to stdout; progress, notices and errors go to stderr. `--quiet` leaves only results and errors. Colour
+appears on a terminal only, and never when `NO_COLOR` is set.
+
+With `--json` stdout carries JSON Lines. Every object has `"schema": 1`, a `"type"`, and these fields:
+
+| verb | type | fields |
+|---|---|---|
+{table}
+
+A path whose bytes are no UTF-8 has escaped surrogates in JSON (`\\udce9` for the byte e9), which Python's `os.fsencode`
+turns back; `--paths` and `-0` write its very bytes.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done, or found |
+| 1 | `query` found nothing |
+| 2 | error, named in one sentence on stderr |
+| 3 | done, but some images failed (`index`, `import`), or problems remain (`verify`) |
+| 130 | interrupted; what was finished is kept |
+
+## Shell completion
+
+`_DINOSEARCH_COMPLETE=bash_source dinosearch` prints a script for bash; `zsh_source` and `fish_source` likewise.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    table = "\n".join(f"| {verb} | {kind} | {fields} |" for verb, kind, fields in OBJECTS)
+    parts = [INTRODUCTION.format(table=table)]
+    context = _context("dinosearch", cli)
+    parts.append(_section("dinosearch", cli, context))
+    for name in cli.list_commands(context):
+        parts.append(_section(f"dinosearch {name}", cli.commands[name], _context(name, cli.commands[name], context)))
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Write or check; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, exit with 1 when the page is out of date")
+    wanted = reference()
+    if parser.parse_args().check:
+        current = TARGET.read_text(encoding="utf-8") if TARGET.exists() else ""
+        if current != wanted:
+            print("docs/cli.md is out of date; run: scripts/make_cli_reference.py", file=sys.stderr)
+            return 1
+        return 0
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+def _context(name: str, command: click.Command, parent: click.Context | None = None) -> click.Context:
+    return command.make_context(name, [], parent, resilient_parsing=True, terminal_width=WIDTH, max_content_width=WIDTH)
+
+
+def _section(title: str, command: click.Command, context: click.Context) -> str:
+    return f"## {title}\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
