@@ -15,6 +15,7 @@
       SettingError                     a device, size or combination that cannot be used (also a ValueError)
       FilterError                      a --where expression that cannot be parsed or compiled
       ExportError                      an export folder that cannot be written or read
+      DatasetError                     a benchmark data set, ground truth or descriptor file that is not as it should be
 
 Every message says what happened, why, and the next command to run. A wrong argument type from Python stays ValueError
 or
@@ -97,3 +98,7 @@ class FilterError(DinosearchError):
 
 class ExportError(DinosearchError):
     """An export folder that cannot be written or read."""
+
+
+class DatasetError(DinosearchError):
+    """A benchmark data set, ground-truth or descriptor file is missing, incomplete or not what it should be."""

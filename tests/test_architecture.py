@@ -22,6 +22,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("dinosearch",),
+    ("evaluation",),
     ("collection",),
     ("retrieval",),
     ("embedding", "vectors", "store", "images"),
@@ -42,6 +43,7 @@ OWNERS = {
     "sqlalchemy": "store",
     "PIL": "images",
     "pillow_heif": "images",
+    "h5py": "evaluation",
 }
 FREE = {"numpy", "filelock", "platformdirs"}
 ENTRIES = ("dinosearch", "dinosearch.__main__")

@@ -6,7 +6,7 @@ It does not augment them and knows nothing of teacher or student.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +34,25 @@ class Photos:
         aspect: float32, shape (n,), width / height of each photo before it was squashed.
         labels: class name per photo (the folder).
         digest: sha256 over names and file bytes, hexadecimal: identifies the data list.
+        group: int64, shape (n,), ascending: photos of one number show one scene.
     """
 
     pixels: np.ndarray
     aspect: np.ndarray
     labels: tuple[str, ...]
     digest: str
+    group: np.ndarray
+
+
+def with_scenes(photos: Photos, pixels: np.ndarray, scene: np.ndarray, aspect: float = 4 / 3) -> Photos:
+    """Append rendered views (m, 3, SIDE, SIDE) with the number of each one's scene (m,)."""
+    return replace(
+        photos,
+        pixels=np.concatenate((photos.pixels, pixels)),
+        aspect=np.concatenate((photos.aspect, np.full(len(pixels), aspect, np.float32))),
+        labels=photos.labels + ("scene",) * len(pixels),
+        group=np.concatenate((photos.group, scene + len(photos.group))),
+    )
 
 
 def read_training(root: Path) -> tuple[Photos, Photos]:
@@ -82,7 +95,8 @@ def _read(files: list[tuple[Path, str]], large: list[Path]) -> Photos:
             pixels.append(np.asarray(square).transpose(2, 0, 1))
             aspect.append(view.width / view.height)
             labels.append(label)
-    return Photos(np.stack(pixels), np.asarray(aspect, np.float32), tuple(labels), sha.hexdigest())
+    alone = np.arange(len(labels))
+    return Photos(np.stack(pixels), np.asarray(aspect, np.float32), tuple(labels), sha.hexdigest(), alone)
 
 
 def _tiles(photo: Image.Image) -> list[Image.Image]:

@@ -20,6 +20,9 @@ TEACHER_SIDE = 160
 KEPT = 384
 """Principal components of the teacher's features that are kept per cell of its map."""
 
+SCENE_SHARE = 0.2
+"""Share of the pairs that come from groups of several views."""
+
 
 def make_basis(photos: Photos, weights: Path, seed: int, count: int = 3000) -> tuple[np.ndarray, np.ndarray]:
     """Mean (1024,) and principal axes (KEPT, 1024) of the teacher's embedding over `count` random views."""
@@ -32,9 +35,10 @@ def make_basis(photos: Photos, weights: Path, seed: int, count: int = 3000) -> t
 
 
 def make_chunk(
-    photos: Photos, weights: Path, basis: tuple[np.ndarray, np.ndarray], seed: int, number: int, folder: Path
+    photos: Photos, weights: Path, basis: tuple[np.ndarray, np.ndarray], seed: int, number: int, work: Path
 ) -> None:
     """Write chunk `number` atomically: views uint8, targets float16 (CHUNK, cells, KEPT), whether each is one photo."""
+    folder = work / "pool"
     target = folder / f"{number:05d}.npz"
     if target.exists():
         return
@@ -64,13 +68,22 @@ def read_chunk(folder: Path, number: int, patience: float = 900.0) -> tuple[torc
 
 
 def _draw(photos: Photos, count: int, sequence: np.random.SeedSequence) -> tuple[np.ndarray, np.ndarray]:
-    generator = torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+    """Views of random pairs: twice the same photo, or two views of one rendered scene."""
+    rng = np.random.default_rng(sequence)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     pixels, aspect = torch.from_numpy(photos.pixels), torch.from_numpy(photos.aspect)
+    members = np.bincount(photos.group)[photos.group]
+    alone, several = np.flatnonzero(members == 1), np.flatnonzero(members > 1)
     views, single = [], []
     for start in range(0, count, 128):
         pairs = min(128, count - start) // 2
-        rows = torch.randint(len(aspect), (pairs,), generator=generator).repeat_interleave(2)
-        batch, alone = crops.mix(crops.views(pixels[rows], aspect[rows], SIDE, generator), generator)
+        first = rng.choice(alone, pairs)
+        if len(several):
+            first = np.where(rng.random(pairs) < SCENE_SHARE, rng.choice(several, pairs), first)
+        begin = np.searchsorted(photos.group, photos.group[first])
+        second = begin + rng.integers(members[first])  # sometimes the same view again
+        rows = torch.from_numpy(np.stack((first, second), axis=1).ravel())
+        batch, unmixed = crops.mix(crops.views(pixels[rows], aspect[rows], SIDE, generator), generator)
         views.append((batch * 255 + 0.5).to(torch.uint8))
-        single.append(alone)
+        single.append(unmixed)
     return torch.cat(views).numpy(), torch.cat(single).numpy()

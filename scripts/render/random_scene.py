@@ -41,18 +41,21 @@ FRONT = ("person", "tree", "none", "people", "bush", "lamp")
 
 
 def random_views(seed: int, n_views: int, width: int, height: int) -> list[NDArray[np.uint8]]:
-    """Views of one randomly composed building, (height, width, 3) uint8 each; the same seed gives the same building."""
+    """Views of one random scene, (height, width, 3) uint8 each; the same seed gives the same scene.
+
+    Four of five seeds give a building, the others a landscape.
+    """
     rng = np.random.default_rng([seed, 1])
     lights = list(LIGHTS)
     pictures = []
     for k in range(n_views):
         how = View(
             float(rng.uniform(-35, 35)),
-            float(rng.uniform(0.75, 1.3)),
+            float(rng.uniform(0.7, 1.6)),
             lights[int(rng.integers(len(lights)))],
             float(rng.uniform(-60, 60)),
         )
-        setting = building(seed)
+        setting = building(seed) if seed % 5 else LANDSCAPES[seed // 5 % len(LANDSCAPES)](seed)
         picture = take(setting, how, k, seed * 100 + k, max(width, height) / 384)
         pictures.append(picture if picture.shape[:2] == (height, width) else _fitted(picture, width, height))
     return pictures
