@@ -116,7 +116,7 @@ class Fingerprint:
         checkpoint: name in the table of checkpoints, such as `dinov2_vits14`.
         weights_sha256: hex digest of the weight file.
         preprocessing: text form, such as `squash-224`.
-        pooling: `cls`.
+        pooling: how tokens became a vector: `cls`, `mean`, `gem`, `cls+mean`, `cls+gem`.
         dimension: length of a vector.
     """
 

@@ -6,44 +6,28 @@ It checks arguments, holds the writer's lock and hands on; the work stands in th
 from __future__ import annotations
 
 import os
-import threading
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
-
-import numpy as np
 
 from dinosearch.collection import checking, maintenance, transfer
 from dinosearch.collection.indexing import IndexRun
 from dinosearch.collection.model import ModelChoice
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.collection.querying import Query, QueryImage
-from dinosearch.collection.reports import CollectionInfo, CompactReport, VerifyReport
+from dinosearch.collection.reader import CollectionReader, Paths
+from dinosearch.collection.reports import CompactReport, VerifyReport
 from dinosearch.home import Home
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import Hit, IndexSummary, Preprocessing
+from dinosearch.records import IndexSummary, Preprocessing
 
 DEFAULT_HOME = "index"
 DEFAULT_RECALL = 0.98
 
-Paths = str | os.PathLike[str]
 
-
-class Collection:
+class Collection(CollectionReader):
     """A searchable collection of images; open it with `Collection.open`.
 
     Queries may run in many threads at once; one thread or process writes at a time.
     """
-
-    def __init__(self, opened: OpenedHome, choice: ModelChoice) -> None:
-        self._opened = opened
-        self._choice = choice
-        # A collection that is dropped without `close` closes its files when it is collected.
-        self._close = weakref.finalize(self, opened.close)
-        self._embedder: Embedder | None = None
-        self._lock = threading.Lock()
 
     @classmethod
     def open(
@@ -55,6 +39,7 @@ class Collection:
         model: str | None = None,
         weights: str | os.PathLike[str] | None = None,
         preprocessing: str | Preprocessing | None = None,
+        pooling: str | None = None,
         device: str | None = None,
         dtype: str | None = None,
         batch: int | None = None,
@@ -73,6 +58,7 @@ class Collection:
                 the small bundled model. None takes what the collection was made with, `auto` for a new one.
             weights: weight file of that model, instead of the one found or fetched.
             preprocessing: `squash-224` (default), `fit-N` or `crop-N`.
+            pooling: `cls` (default), `mean`, `gem`, `cls+mean` or `cls+gem`.
             device: `cpu`, `cuda`, `cuda:1`, `mps`; None chooses.
             dtype: `float32`, `bfloat16` or `float16`; None chooses for the device.
             batch: images a forward pass; None chooses.
@@ -87,26 +73,13 @@ class Collection:
         """
         opened = OpenedHome(Home(home), create=create, read_only=read_only)
         wanted = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
-        choice = ModelChoice(model, weights, wanted, device, dtype, batch, embedder, notify, progress)
+        choice = ModelChoice(model, weights, wanted, pooling, device, dtype, batch, embedder, notify, progress)
         try:
             choice.check(opened)
         except BaseException:
             opened.close()
             raise
         return cls(opened, choice)
-
-    @property
-    def home(self) -> Path:
-        """Absolute path of the collection's folder."""
-        return self._opened.home.path
-
-    @property
-    def embedder(self) -> Embedder:
-        """The model, loaded on first use; its fingerprint is the collection's."""
-        with self._lock:
-            if self._embedder is None:
-                self._embedder = self._choice.open(self._opened)
-            return self._embedder
 
     def index(
         self,
@@ -115,6 +88,7 @@ class Collection:
         follow_symlinks: bool = False,
         retry_failed: bool = False,
         recall: float = DEFAULT_RECALL,
+        index_type: str | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> IndexSummary:
@@ -129,6 +103,7 @@ class Collection:
             follow_symlinks: also walk into symbolic links to folders.
             retry_failed: read unreadable files again though they have not changed.
             recall: recall@10 the search shall reach against exact search, 0 < recall <= 1.
+            index_type: `auto` (by the number of images), `ivf-flat`, `ivf-sq8` or `ivf-pq`; None keeps what it was.
             workers: decoding processes; None chooses.
             progress: told about the stages `scan`, `index`, `build`.
 
@@ -144,6 +119,8 @@ class Collection:
             raise ValueError("index needs at least one folder, archive or file")
         sources = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         with self._opened.home.writer():
+            if index_type is not None:
+                self._opened.set_index_type(index_type)
             if self._opened.fingerprint is None:
                 self._opened.begin(self.embedder.fingerprint, self._choice.weights)
             # The model is loaded when something has to be embedded: a run over unchanged folders does not wait for it.
@@ -156,87 +133,10 @@ class Collection:
                 workers=workers,
             )
 
-    def query(
-        self,
-        *images: QueryImage,
-        k: int = 10,
-        negative: Sequence[QueryImage] = (),
-        where: str | None = None,
-        threshold: float | None = None,
-        exact: bool = False,
-        include_self: bool = False,
-        unique: bool = False,
-    ) -> list[Hit]:
-        """Find the images nearest to one image, or to several combined.
-
-        Args:
-            images: each a path, `id:N`, http(s) URL, encoded bytes, PIL image, or array (h, w, 3) uint8 or float 0..1.
-            k: hits wanted, at least 1.
-            negative: images the answer shall be far from.
-            where: a filter such as `taken >= 2020-01-01 and width > 1000` (docs/filters.md).
-            threshold: smallest score (cosine) to answer.
-            exact: brute force instead of the index.
-            include_self: also answer the queried files themselves.
-            unique: answer identical files once.
-
-        Returns:
-            At most k hits, nearest first.
-
-        Raises:
-            ImageNotFoundError, ImageUnreadableError: an image that is not there or cannot be decoded.
-            FilterError: the filter cannot be read.
-        """
-        query = Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique)
-        return query.by_images(images, negative, include_self)
-
-    def embed(self, *images: QueryImage) -> np.ndarray:
-        """Embed images without storing them: (n, dimension) float32, rows of unit length."""
-        return Query(self._opened, lambda: self.embedder).embed(images)
-
-    def search_vectors(
-        self,
-        vectors: np.ndarray,
-        k: int = 10,
-        *,
-        where: str | None = None,
-        threshold: float | None = None,
-        exact: bool = False,
-        unique: bool = False,
-    ) -> list[list[Hit]]:
-        """Find the images nearest to each vector.
-
-        Args:
-            vectors: (n, dimension) or (dimension,) float32 from `embed`; other lengths than 1 are normalised.
-            k: as in `query`, like all that follow.
-            where: a filter.
-            threshold: smallest score.
-            exact: brute force.
-            unique: identical files once.
-
-        Returns:
-            One list of at most k hits for each vector.
-
-        Raises:
-            ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
-        """
-        return Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique).by_vectors(vectors)
-
-    def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Hand out stored vectors: (ids (n,) int64, vectors (n, dimension) float32); all live ones when `ids` is None.
-
-        Raises:
-            ImageNotFoundError: an id that is not in the collection.
-        """
-        return maintenance.vectors(self._opened, ids)
-
     def remove(self, *targets: Paths) -> int:
         """Take files, folders or `id:N` out of the collection (never off the disk); returns how many paths left it."""
         with self._opened.home.writer():
             return maintenance.remove(self._opened, [os.fspath(target) for target in targets])
-
-    def info(self) -> CollectionInfo:
-        """Count and measure what the collection holds."""
-        return maintenance.info(self._opened)
 
     def verify(self, *, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
         """Check every stored byte against its checksum and every image against its vector; mend it when told.
@@ -256,10 +156,6 @@ class Collection:
         with self._opened.home.writer():
             return maintenance.compact(self._opened, progress)
 
-    def export(self, folder: Paths, *, progress: Progress | None = None) -> int:
-        """Write images and vectors to a folder in open formats (JSON Lines and .npy); returns the number of paths."""
-        return transfer.export(self._opened, Path(folder), progress)
-
     def import_(self, folder: Paths, *, progress: Progress | None = None) -> IndexSummary:
         """Take in what `export` wrote, without embedding.
 
@@ -269,22 +165,3 @@ class Collection:
         """
         with self._opened.home.writer():
             return transfer.import_(self._opened, Path(folder), DEFAULT_RECALL, progress)
-
-    def files(self, where: str | None = None) -> Iterator[dict[str, Any]]:
-        """Iterate over the collection's files as dictionaries, in order of id and path; `where` filters them."""
-        return transfer.files(self._opened, where)
-
-    def close(self) -> None:
-        """Close every file."""
-        self._close()
-
-    def __enter__(self) -> Collection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Collection({str(self.home)!r})"

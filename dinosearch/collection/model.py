@@ -19,6 +19,7 @@ class ModelChoice:
     model: str | None = None
     weights: str | os.PathLike[str] | None = None
     preprocessing: Preprocessing | None = None
+    pooling: str | None = None
     device: str | None = None
     dtype: str | None = None
     batch: int | None = None
@@ -44,13 +45,14 @@ class ModelChoice:
 
             wanted = find_checkpoint(str(self.model)).name
         pixels = str(self.preprocessing or stored.preprocessing)
-        if (wanted, pixels) != (stored.checkpoint, stored.preprocessing):
+        pooling = self.pooling or stored.pooling
+        if (wanted, pixels, pooling) != (stored.checkpoint, stored.preprocessing, stored.pooling):
+            other = f"--model {wanted} --preprocessing {pixels} --pooling {pooling}"
             raise FingerprintMismatchError(
-                f"the vectors in {opened.home.path} were made with {stored.checkpoint} {stored.preprocessing}, not "
-                f"with {wanted} "
-                f"{pixels}, and cannot be compared; leave out --model and --preprocessing, or make another "
-                f"collection with: "
-                f"dinosearch index FOLDER --home OTHER --model {wanted} --preprocessing {pixels}"
+                f"the vectors in {opened.home.path} were made with {stored.checkpoint} {stored.preprocessing} "
+                f"{stored.pooling}, not with {wanted} {pixels} {pooling}, and cannot be compared; leave out --model, "
+                f"--preprocessing and --pooling, or make another collection with: "
+                f"dinosearch index FOLDER --home OTHER {other}"
             )
 
     def open(self, opened: OpenedHome) -> Embedder:
@@ -69,6 +71,7 @@ class ModelChoice:
             stored.checkpoint if stored else self.model or "auto",
             weights=os.fspath(weights) if weights else None,
             preprocessing=Preprocessing.parse(stored.preprocessing) if stored else self.preprocessing,
+            pooling=stored.pooling if stored else self.pooling or "cls",
             device=self.device,
             dtype=self.dtype,
             batch=self.batch,

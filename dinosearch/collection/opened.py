@@ -77,7 +77,7 @@ class OpenedHome:
 
     def search(self) -> LocalVectorSearch:
         """The vector search on the newest committed state."""
-        from dinosearch.vectors import LocalVectorSearch
+        from dinosearch.vectors import LADDERS, LocalVectorSearch
 
         with self._lock:
             changes = self.store.changes()
@@ -87,7 +87,10 @@ class OpenedHome:
             generation = self.generation
             if self._search is None or self._search.generation.number != generation.number:
                 previous = self._search
-                self._search = LocalVectorSearch(self.home.vectors(generation.number), self.home.index, generation)
+                ladder = LADDERS[self.store.setting("index_type") or "auto"]
+                self._search = LocalVectorSearch(
+                    self.home.vectors(generation.number), self.home.index, generation, ladder
+                )
                 if previous is not None:
                     previous.close()
             else:
@@ -95,6 +98,23 @@ class OpenedHome:
             self._search.set_removed(self.store.removed_ids())
             self._changes = changes
             return self._search
+
+    def set_index_type(self, name: str) -> None:
+        """Choose the type of index; the next `update_index` builds it.
+
+        Raises:
+            ValueError: no such type.
+        """
+        from dinosearch.vectors import LADDERS
+
+        if name not in LADDERS:
+            raise ValueError(f"index type {name!r} is not one of {', '.join(LADDERS)}")
+        if name != (self.store.setting("index_type") or "auto"):
+            self.store.set_setting("index_type", name)
+            with self._lock:
+                if self._search is not None:
+                    self._search.close()
+                self._search = None
 
     def append(self, ids: np.ndarray, vectors: np.ndarray) -> int:
         """Write vectors durably behind the committed rows; they count once the store commits the new number of rows."""

@@ -57,6 +57,24 @@ class Query:
 
     def by_vectors(self, vectors: np.ndarray) -> list[list[Hit]]:
         """Answer each vector on its own."""
+        return self._search(self._directions(vectors), frozenset())
+
+    def ranking(self, vectors: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and scores for each vector, without looking the images up; only among `ids` when they are given."""
+        allowed = self._opened.store.select(self._where) if self._where else None
+        if ids is not None:
+            wanted = np.unique(np.asarray(ids, np.int64))
+            allowed = wanted if allowed is None else np.intersect1d(wanted, allowed)
+        found, scores = self._opened.search().search(
+            self._directions(vectors), self._k, allowed=allowed, exact=self._exact
+        )
+        if self._threshold is not None:
+            low = scores < self._threshold
+            found[low], scores[low] = -1, -np.inf
+        return found, scores
+
+    def _directions(self, vectors: np.ndarray) -> np.ndarray:
+        """The vectors as rows of unit length; refuses what has no direction."""
         queries = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
         dimension = self._opened.generation.fingerprint.dimension
         if queries.ndim != 2 or queries.shape[1] != dimension:
@@ -66,7 +84,8 @@ class Query:
         lengths = np.linalg.norm(queries, axis=1, keepdims=True)
         if not np.all(np.isfinite(lengths)) or np.any(lengths < 1e-12):
             raise ValueError("a query vector is zero or not finite, so it has no direction")
-        return self._search(queries / lengths, frozenset())
+        unit: np.ndarray = queries / lengths
+        return unit
 
     def embed(self, images: Sequence[QueryImage]) -> np.ndarray:
         """Embed the images in their order: (n, dimension) float32; stored vectors are taken for `id:N`."""

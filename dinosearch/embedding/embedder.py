@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dinosearch.embedding.checkpoints import Checkpoint
+from dinosearch.embedding.pooling import pool
 from dinosearch.embedding.tokens import ImageTokens, Tokens
 from dinosearch.errors import SettingError
 from dinosearch.records import Fingerprint, Preprocessing
@@ -91,8 +92,8 @@ class TorchEmbedder:
         """
         out = np.empty((len(pixels), self._fingerprint.dimension), dtype=np.float32)
         for rows in self._batches(pixels):
-            cls = self._forward([pixels[row] for row in rows]).cls.float()
-            out[rows] = torch.nn.functional.normalize(cls, dim=-1).cpu().numpy()
+            vectors = pool(self._fingerprint.pooling, self._forward([pixels[row] for row in rows])).float()
+            out[rows] = torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
         return out
 
     def tokens(self, pixels: Sequence[np.ndarray]) -> list[ImageTokens]:

@@ -30,6 +30,7 @@ def open_embedder(
     *,
     weights: str | os.PathLike[str] | None = None,
     preprocessing: Preprocessing | None = None,
+    pooling: str = "cls",
     device: str | None = None,
     dtype: str | None = None,
     batch: int | None = None,
@@ -42,18 +43,20 @@ def open_embedder(
         UnknownCheckpointError: no such model.
         WeightsUnavailableError: its weights are not here and cannot be fetched.
         DamagedWeightsError: the weight file is not what it should be.
-        SettingError: a size that is no multiple of the patch, or a device that is not there.
+        SettingError: a size that is no multiple of the patch, an unknown pooling, or a device that is not there.
     """
     checkpoint, path = resolve(model, weights, notify, progress)
     from dinosearch.embedding.embedder import TorchEmbedder
+    from dinosearch.embedding.pooling import pooled_dimension
     from dinosearch.embedding.weights import load_model
 
     settings = preprocessing or Preprocessing()
     network = load_model(checkpoint, path)
     patch = int(network.patch_size)  # type: ignore[arg-type]
+    dimension = pooled_dimension(pooling, int(network.dimension))  # type: ignore[arg-type]
     if settings.size % patch:
         raise SettingError(f"size {settings.size} is no multiple of {checkpoint.name}'s patch of {patch} pixels")
-    fingerprint = Fingerprint(checkpoint.name, files.file_digest(path), str(settings), "cls", int(network.dimension))  # type: ignore[arg-type]
+    fingerprint = Fingerprint(checkpoint.name, files.file_digest(path), str(settings), pooling, dimension)
     return TorchEmbedder(network, checkpoint, fingerprint, settings, device=device, dtype=dtype, batch=batch)
 
 

@@ -48,10 +48,28 @@ LADDER = (
 """Vectors as they are while memory does not matter, then a byte, then two bits a number; measured in performance.md,
 section C."""
 
+LADDERS: dict[str, tuple[Rung, ...]] = {
+    "auto": LADDER,
+    "ivf-flat": (Rung(None, "Flat", 1),),
+    "ivf-sq8": (Rung(None, "SQ8", 4),),
+    "ivf-pq": (Rung(None, "PQ{quarter}", 16),),
+}
+"""By name: the ladder, or one of its storages for any number of rows."""
+
 
 def rung_for(rows: int, ladder: tuple[Rung, ...] = LADDER) -> Rung:
     """The lowest rung that so many rows fit on."""
     return next(rung for rung in ladder if rung.rows is None or rows <= rung.rows)
+
+
+def widen_of(factory: str, ladder: tuple[Rung, ...] = LADDER) -> int:
+    """Candidates to take for each hit wanted from an index of that factory string.
+
+    It goes by the index that is there, not by the ladder that the next one will be built on.
+    """
+    storage = storage_of(factory)
+    rungs = (rung for rung in (*ladder, *LADDER) if storage.startswith(rung.storage.partition("{")[0]))
+    return next(rungs).widen
 
 
 def storage_of(factory: str) -> str:

@@ -17,7 +17,7 @@ from dinosearch.protocols import Progress
 from dinosearch.records import Generation, IndexInfo, Published
 from dinosearch.vectors.build import build, is_due
 from dinosearch.vectors.exact import rank, scan, scan_slots
-from dinosearch.vectors.ladder import LADDER, Rung, rung_for
+from dinosearch.vectors.ladder import LADDER, Rung, widen_of
 from dinosearch.vectors.row_table import RowTable
 from dinosearch.vectors.tuning import nprobe_for
 from dinosearch.vectors.vector_file import VectorFile
@@ -232,7 +232,7 @@ class LocalVectorSearch:
             nprobe = base.probes(queries, live[: info.rows], nprobe)
         elif live is not None:  # removed rows thin all the lists alike
             nprobe = min(base.nlist, -(-nprobe * table.rows // max(1, selected)))
-        widen = rung_for(info.rows, self._ladder).widen
+        widen = widen_of(info.type, self._ladder)
         query, slot = base.candidates(queries, k * widen, nprobe, None if live is None else live[: info.rows])
         known = slot < info.rows  # rows added meanwhile are in the tail, or newer than `table`
         query, slot = query[known], slot[known]

@@ -1,0 +1,185 @@
+"""The verbs of a collection that only read: query, rank, describe, hand out; each hands on to a neighbouring module."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dinosearch.collection import maintenance, transfer
+from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.querying import Query, QueryImage
+from dinosearch.collection.reports import CollectionInfo
+from dinosearch.protocols import Embedder, Progress
+from dinosearch.records import Hit
+
+Paths = str | os.PathLike[str]
+Self = TypeVar("Self", bound="CollectionReader")
+
+
+class CollectionReader:
+    """An opened collection as its readers see it; queries may run in many threads at once."""
+
+    def __init__(self, opened: OpenedHome, choice: ModelChoice) -> None:
+        self._opened = opened
+        self._choice = choice
+        # A collection that is dropped without `close` closes its files when it is collected.
+        self._close = weakref.finalize(self, opened.close)
+        self._embedder: Embedder | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def home(self) -> Path:
+        """Absolute path of the collection's folder."""
+        return self._opened.home.path
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model, loaded on first use; its fingerprint is the collection's."""
+        with self._lock:
+            if self._embedder is None:
+                self._embedder = self._choice.open(self._opened)
+            return self._embedder
+
+    @property
+    def device(self) -> str | None:
+        """Where the model runs and in which number format, such as `cuda:0 float16`; None while it is not loaded."""
+        embedder = self._embedder
+        if embedder is None:
+            return None
+        named = (getattr(embedder, name, "") for name in ("device", "dtype"))
+        return " ".join(str(name).removeprefix("torch.") for name in named if name) or type(embedder).__name__
+
+    def query(
+        self,
+        *images: QueryImage,
+        k: int = 10,
+        negative: Sequence[QueryImage] = (),
+        where: str | None = None,
+        threshold: float | None = None,
+        exact: bool = False,
+        include_self: bool = False,
+        unique: bool = False,
+    ) -> list[Hit]:
+        """Find the images nearest to one image, or to several combined.
+
+        Args:
+            images: each a path, `id:N`, http(s) URL, encoded bytes, PIL image, or array (h, w, 3) uint8 or float 0..1.
+            k: hits wanted, at least 1.
+            negative: images the answer shall be far from.
+            where: a filter such as `taken >= 2020-01-01 and width > 1000` (docs/filters.md).
+            threshold: smallest score (cosine) to answer.
+            exact: brute force instead of the index.
+            include_self: also answer the queried files themselves.
+            unique: answer identical files once.
+
+        Returns:
+            At most k hits, nearest first.
+
+        Raises:
+            ImageNotFoundError, ImageUnreadableError: an image that is not there or cannot be decoded.
+            FilterError: the filter cannot be read.
+        """
+        query = Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique)
+        return query.by_images(images, negative, include_self)
+
+    def embed(self, *images: QueryImage) -> np.ndarray:
+        """Embed images without storing them: (n, dimension) float32, rows of unit length."""
+        return Query(self._opened, lambda: self.embedder).embed(images)
+
+    def search_vectors(
+        self,
+        vectors: np.ndarray,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        threshold: float | None = None,
+        exact: bool = False,
+        unique: bool = False,
+    ) -> list[list[Hit]]:
+        """Find the images nearest to each vector.
+
+        Args:
+            vectors: (n, dimension) or (dimension,) float32 from `embed`; other lengths than 1 are normalised.
+            k: as in `query`, like all that follow.
+            where: a filter.
+            threshold: smallest score.
+            exact: brute force.
+            unique: identical files once.
+
+        Returns:
+            One list of at most k hits for each vector.
+
+        Raises:
+            ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
+        """
+        return Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique).by_vectors(vectors)
+
+    def rank(
+        self,
+        vectors: np.ndarray,
+        k: int = 10,
+        *,
+        ids: np.ndarray | None = None,
+        where: str | None = None,
+        exact: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rank images by their similarity to each vector as arrays, for programs that ask thousands at once.
+
+        Args:
+            vectors: (n, dimension) or (dimension,) float32; other lengths than 1 are normalised.
+            k: ranks wanted.
+            ids: int64 ids that may be answered; None for all.
+            where: a filter.
+            exact: brute force instead of the index.
+
+        Returns:
+            ids (n, k) int64, nearest first, ties by smaller id, -1 where fewer exist; scores (n, k) float32 cosines,
+            -inf where the id is -1. Identical files share one id: `files` tells their paths.
+
+        Raises:
+            ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
+        """
+        return Query(self._opened, lambda: self.embedder, k, where, exact=exact).ranking(vectors, ids)
+
+    def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Hand out stored vectors: (ids (n,) int64, vectors (n, dimension) float32); all live ones when `ids` is None.
+
+        Raises:
+            ImageNotFoundError: an id that is not in the collection.
+        """
+        return maintenance.vectors(self._opened, ids)
+
+    def info(self) -> CollectionInfo:
+        """Count and measure what the collection holds."""
+        return maintenance.info(self._opened)
+
+    def export(self, folder: Paths, *, progress: Progress | None = None) -> int:
+        """Write images and vectors to a folder in open formats (JSON Lines and .npy); returns the number of paths."""
+        return transfer.export(self._opened, Path(folder), progress)
+
+    def files(self, where: str | None = None) -> Iterator[dict[str, Any]]:
+        """Iterate over the collection's files as dictionaries, in order of id and path; `where` filters them."""
+        return transfer.files(self._opened, where)
+
+    def close(self) -> None:
+        """Close every file."""
+        self._close()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.home)!r})"
