@@ -10,6 +10,7 @@ from typing import IO, Any
 import click
 
 from dinosearch import __version__
+from dinosearch.cli.benchmark import benchmark
 from dinosearch.cli.doctor import doctor
 from dinosearch.cli.index import index
 from dinosearch.cli.info import info
@@ -22,7 +23,7 @@ from dinosearch.cli.transfer import export, import_
 from dinosearch.errors import DinosearchError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-RESUMABLE = ("index", "import")
+RESUMABLE = ("index", "import", "benchmark")
 
 HELP = """Find the photos of the same thing: index folders of photos once, then query with a photo.
 
@@ -84,7 +85,7 @@ def cli(**given: Any) -> None:
     context.obj = settings(context, given)
 
 
-for _command in (index, query, remove, info, verify, compact, export, import_, models, doctor):
+for _command in (index, query, remove, info, verify, compact, export, import_, benchmark, models, doctor):
     cli.add_command(_command)
 
 

@@ -33,6 +33,11 @@ COUNTS = ("added", "unchanged", "moved", "changed", "removed", "failed", "offlin
     help="Recall@10 that the search shall reach against exact search.",
 )
 @click.option(
+    "--index-type",
+    type=click.Choice(["auto", "ivf-flat", "ivf-sq8", "ivf-pq"]),
+    help="What the index stores; auto chooses by the number of images.  [default: the collection's own]",
+)
+@click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Decoding processes.  [default: one a core, at most 8]"
 )
 @model_options
@@ -44,6 +49,7 @@ def index(
     follow_symlinks: bool,
     retry_failed: bool,
     recall: float,
+    index_type: str | None,
     workers: int | None,
     **model: Any,
 ) -> int:
@@ -70,6 +76,7 @@ def index(
             follow_symlinks=follow_symlinks,
             retry_failed=retry_failed,
             recall=recall,
+            index_type=index_type,
             workers=workers,
             progress=progress,
         )

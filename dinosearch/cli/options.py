@@ -51,6 +51,11 @@ _MODEL = (
         callback=lambda ctx, param, value: _checked_preprocessing(value),
         help="squash-N, fit-N or crop-N, N in pixels.  [default: the collection's own, squash-224 for a new one]",
     ),
+    click.option(
+        "--pooling",
+        type=click.Choice(["cls", "mean", "gem", "cls+mean", "cls+gem"]),
+        help="What becomes the vector: class token, patch tokens.  [default: the collection's own, cls for a new one]",
+    ),
     click.option("--weights", metavar="FILE", help="Weight file of the model, .pth or .safetensors."),
     click.option(
         "--model",

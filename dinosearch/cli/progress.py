@@ -19,6 +19,7 @@ EVERY = 10.0  # seconds between lines where stderr is no terminal
 
 # What the stages of the library are called, and what they count.
 STAGES = {
+    "queries": ("ranking", "queries"),
     "scan": ("looking for images", "files"),
     "index": ("indexing", "images"),
     "fetch": ("fetching weights", "bytes"),

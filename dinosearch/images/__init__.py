@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dinosearch.images.decode import MAX_PIXELS, decode, formats
 from dinosearch.images.find import scan
+from dinosearch.images.picture import thumbnail_jpeg
 from dinosearch.images.pool import DecodePool
 from dinosearch.images.read import read_bytes
 from dinosearch.images.remote import fetch_image, is_url
@@ -33,4 +34,5 @@ __all__ = [
     "scan_tar",
     "split_member",
     "thumbnail",
+    "thumbnail_jpeg",
 ]

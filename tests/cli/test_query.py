@@ -181,7 +181,7 @@ def test_nothing_found(run: Run, indexed: Path) -> None:
         (["id:1", "--where", "width >"], "the filter cannot be read"),
         (["id:1", "--where", "colour = red"], "colour"),
         (["id:1", "--home", "elsewhere"], "dinosearch index FOLDER --home"),
-        (["id:1", "--preprocessing", "fit-448"], "leave out --model and --preprocessing"),
+        (["id:1", "--preprocessing", "fit-448"], "leave out --model, --preprocessing and --pooling"),
         (["notes.txt"], "notes.txt: not an image"),
     ],
 )
