@@ -105,6 +105,10 @@ class Gallery:
             if progress is not None:
                 progress("queries", min(start + step, len(vectors)), len(vectors))
 
+    def query_files(self) -> list[str]:
+        """Paths of the query images that the collection could read."""
+        return [os.path.join(os.path.abspath(self.dataset.root), *name.split("/")) for name in self._ids_by_name]
+
     def query_vectors(self, crop: bool, cache: Path, progress: Progress | None = None) -> np.ndarray:
         """The vectors of the queries: (n, dimension) float32; NaN for a query that could not be read.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -104,7 +104,7 @@ def measure_run(
         cost=cost(sample[:TIMED]),
         loss=loss,
         worst=_worst(dataset, scores, first, options),
-        published=published.find(dataset.name, made),
+        published=published.find(dataset.name, len(dataset.images), made),
     )
 
 
@@ -175,12 +175,12 @@ def _recall(ranks: Rankable, sample: np.ndarray) -> dict[int, float]:
     return out
 
 
-def milliseconds(search: Callable[[np.ndarray], object], sample: np.ndarray) -> float:
-    """Median wall-clock time of one search at a time."""
+def milliseconds(does: Callable[[Any], object], sample: Iterable[Any]) -> float:
+    """Median wall-clock time of one call at a time, one for each of the sample; NaN where that is empty."""
     times = []
-    for row in sample:
+    for one in sample:
         started = time.perf_counter()
-        search(row)
+        does(one)
         times.append((time.perf_counter() - started) * 1000)
     return statistics.median(times) if times else float("nan")
 

@@ -99,9 +99,19 @@ TABLE: tuple[_Row, ...] = (
 """Whole query images, class tokens, cosine. ViT-g at 448 is left out: its cells repeat ViT-L's in the source."""
 
 
-def find(dataset: str, recipe: dict[str, Any]) -> tuple[Published, ...]:
-    """Published figures for the same data set, weights, preprocessing, class token and whole query images."""
-    if recipe.get("query_crop") != "none" or recipe.get("pooling") != "cls":
+IMAGES = {"roxford5k": 4993, "rparis6k": 6322, "met": 397_121, "amstertime": 2462, "imagenet": 1_281_167}
+"""Database images that the figures were measured on; with distractors or a part of them no figure is comparable."""
+
+
+def find(dataset: str, images: int, recipe: dict[str, Any]) -> tuple[Published, ...]:
+    """Published figures for the same data set, weights, preprocessing, class token and whole query images.
+
+    Args:
+        dataset: name of the data set.
+        images: in its database.
+        recipe: of the run.
+    """
+    if recipe.get("query_crop") != "none" or recipe.get("pooling") != "cls" or images != IMAGES.get(dataset):
         return ()
     setting = (dataset, recipe.get("model"), recipe.get("preprocessing"))
     return tuple(_figures(setting))

@@ -19,6 +19,9 @@ from dinosearch.evaluation.sources import cover
 from dinosearch.protocols import Progress
 from dinosearch.records import IndexSummary
 
+EMBEDDED = 5
+"""Query images that the time of embedding is measured with."""
+
 
 def run(
     dataset: Dataset,
@@ -67,11 +70,19 @@ def run(
             embedded=summary.embedded,
             index_seconds=summary.seconds,
             query_ms=milliseconds(lambda row: collection.search_vectors(row, 10, exact=options.exact), sample),
-            query_embed_ms=None,
+            query_embed_ms=_embed_ms(collection, gallery),
             bytes_per_image=info.bytes / max(1, info.images),
         ),
         progress,
     )
+
+
+def _embed_ms(collection: Collection, gallery: Gallery) -> float | None:
+    """Median time to decode and embed one query image alone; None where the model was not needed in this run."""
+    if collection.device is None:
+        return None
+    known = [path for path in gallery.query_files() if os.path.isfile(path)][:EMBEDDED]
+    return milliseconds(collection.embed, known) if known else None
 
 
 def facts_of(dataset: Dataset, vectors: np.ndarray) -> dict[str, Any]:

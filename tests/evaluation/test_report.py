@@ -226,15 +226,15 @@ def table(text: str, title: str) -> list[list[str]]:
     return next(rows for name, rows in tables(text).items() if name.endswith(f"/ {title}"))
 
 
-def test_markdown_has_the_recipe_and_three_tables_under_the_data_set() -> None:
+def test_markdown_has_three_tables_and_the_recipe_under_the_data_set() -> None:
     text = markdown([full_run()])
     assert "\n## Towers (2024): whole query images (query_crop none)\n" in text
     titles = [name.split(" / ")[1] for name in tables(text)]
     assert titles == [
-        "Recipe",
         "What the index loses",
         "Whether the neighbours are the right ones",
         "What it costs",
+        "Recipe",
     ]
     recipe = table(text, "Recipe")
     assert ["data set", "images", "4993"] in recipe

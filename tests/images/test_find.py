@@ -148,20 +148,22 @@ def test_exclude_wins_over_ignore_files(tmp_path: Path) -> None:
     assert "a.png" not in found(tmp_path, exclude=["*.png"])
 
 
-def test_deeply_nested_folders(tmp_path: Path) -> None:
-    # Deeper than Python's recursion limit; made and removed step by step, as the whole path is too long for one call.
-    here = os.open(tmp_path, os.O_RDONLY)
+def test_deeply_nested_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Deeper than Python's recursion limit; made and removed step by step, as the whole path is too long for one call
+    # and pytest's own cleaning does not get down there.
+    monkeypatch.chdir(tmp_path)
+    depth = 1200
+    for _ in range(depth):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("a.png").write_bytes(PNG)
     try:
-        os.chdir(tmp_path)
-        for _ in range(1200):
-            os.mkdir("d")
-            os.chdir("d")
-        Path("a.png").write_bytes(PNG)
         entries = list(scan(str(tmp_path)))
     finally:
-        os.fchdir(here)
-        os.close(here)
-        os.chdir(Path(__file__).parent)
+        os.unlink("a.png")
+        for _ in range(depth):
+            os.chdir("..")
+            os.rmdir("d")
     assert len(entries) == 1
     assert entries[0].path.endswith("d/a.png")
 

@@ -49,8 +49,8 @@ def html_page(parts: Sequence[Chapter]) -> str:
 
 def _chapter(chapter: Chapter, place: int, pictures: Pictures) -> Iterator[str]:
     yield f'<h2>{escape(chapter.title)}</h2>\n<p class="setting">{escape(chapter.setting)}</p>'
-    for number_, table in enumerate(chapter.tables):
-        yield from _table(table, f"table-{place}-{number_}")
+    for position, table in enumerate(chapter.tables):
+        yield from _table(table, f"table-{place}-{position}")
     if curves := list(_curves(chapter.runs)):
         yield "<h3>Precision and recall</h3>"
         yield '<p class="lead">Precision interpolated at 101 steps of recall, mean over the queries.</p>'
@@ -65,6 +65,8 @@ def _chapter(chapter: Chapter, place: int, pictures: Pictures) -> Iterator[str]:
         if run.worst:
             yield worst_queries(run, pictures, name=run.label if len(chapter.runs) > 1 else "")
     yield from map(_remarks, chapter.remarks)
+    for position, table in enumerate(chapter.recipe):
+        yield from _table(table, f"recipe-{place}-{position}")
 
 
 def _table(table: Table, name: str) -> Iterator[str]:

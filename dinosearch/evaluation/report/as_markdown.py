@@ -31,6 +31,8 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     for remarks in chapter.remarks:
         yield f"### {_escape(remarks.title)}"
         yield "\n".join(f"- {_escape(item)}" for item in remarks.items)
+    for table in chapter.recipe:
+        yield from _table(table)
 
 
 def _table(table: Table) -> Iterator[str]:

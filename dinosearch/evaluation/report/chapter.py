@@ -47,8 +47,9 @@ class Chapter:
         title: the data set's full name.
         setting: how queries were cut, in words.
         runs: at least one.
-        tables: recipe, then the three results.
+        tables: the three results; with several runs the main figures at a glance before them.
         remarks: the data set's notes, and what could not be read.
+        recipe: everything that the figures depend on.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Chapter:
     runs: tuple[Run, ...]
     tables: tuple[Table, ...]
     remarks: tuple[Remarks, ...]
+    recipe: tuple[Table, ...]
 
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
@@ -80,8 +82,9 @@ def _chapter(runs: Sequence[Run]) -> Chapter:
         title=str(dataset.get("title") or dataset["name"]),
         setting=_SETTINGS.get(crop, f"query_crop {crop}"),
         runs=tuple(runs),
-        tables=(*settings_tables(runs), *overview, loss_table(runs), accuracy_table(runs), cost_table(runs)),
+        tables=(*overview, loss_table(runs), accuracy_table(runs), cost_table(runs)),
         remarks=tuple(_remarks(runs)),
+        recipe=tuple(settings_tables(runs)),
     )
 
 
