@@ -37,7 +37,11 @@ def _list_datasets(ctx: click.Context, param: click.Parameter, value: bool) -> N
     show_default=True,
     help="Ask with whole images, as the DINOv2 paper, or with the official boxes.",
 )
-@click.option("--distractors", metavar="FOLDER", help="Folder of revisitop1m, added to roxford5k or rparis6k.")
+@click.option(
+    "--distractors",
+    metavar="FOLDER",
+    help="Images added to the database: revisitop1m for roxford5k and rparis6k, any for copydays.",
+)
 @click.option(
     "--descriptors",
     multiple=True,
@@ -114,7 +118,7 @@ def benchmark(
         for run in runs:
             emit("run", _run_json(run))
     else:
-        say(markdown([*earlier, *runs]))
+        say(markdown([*earlier, *runs]).rstrip())
     if not settings.quiet:
         tell(f"report: {written / 'report.html'}")
     missing = max(len(run.dataset["unreadable"]) for run in runs)

@@ -19,6 +19,7 @@ from dinosearch.evaluation.result import Run
 from dinosearch.evaluation.run import run
 from dinosearch.protocols import Progress
 from dinosearch.records import Preprocessing
+from dinosearch.vectors.ladder import LADDERS
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,18 @@ def _recall(plan: Plan, value: str) -> Plan:
     return replace(plan, options=replace(plan.options, recall=target))
 
 
+def _pooling(plan: Plan, value: str) -> Plan:
+    from dinosearch.embedding.pooling import POOLINGS
+
+    if value not in POOLINGS:
+        raise SettingError(f"pooling {value!r} is not one of {', '.join(POOLINGS)}")
+    return _model("pooling", plan, value)
+
+
 def _index(plan: Plan, value: str) -> Plan:
     exact = value == "exact"
+    if not exact and value not in LADDERS:
+        raise SettingError(f"index {value!r} is not one of {', '.join(LADDERS)}, exact")
     return replace(plan, options=replace(plan.options, exact=exact, index_type=None if exact else value))
 
 
@@ -79,7 +90,7 @@ AXES: dict[str, Callable[[Plan, str], Plan]] = {
     "model": lambda plan, value: _model("model", plan, value),
     "preprocessing": _preprocessing,
     "size": _size,
-    "pooling": lambda plan, value: _model("pooling", plan, value),
+    "pooling": _pooling,
     "index": _index,
     "recall": _recall,
     "query-crop": _crop,
@@ -123,9 +134,12 @@ def run_plans(
         notify: told the sentences of `Collection.open`.
         progress: told about the stages.
     """
-    for plan in planned:
-        # `auto` is settled first, so that a home never keeps the bundled model when better weights have come
-        checkpoint, _ = resolve(plan.model.get("model") or "auto", plan.model.get("weights"), notify, progress)
+    # `auto` is settled first, so that a home never keeps the bundled model when better weights have come; and all of it
+    # before the first run, so that a wrong name does not show after hours
+    found = [
+        resolve(plan.model.get("model") or "auto", plan.model.get("weights"), notify, progress) for plan in planned
+    ]
+    for plan, (checkpoint, _) in zip(planned, found, strict=True):
         model = {**plan.model, "model": checkpoint.name}
         home = base / home_name(model)
         with Collection.open(home, create=True, notify=notify, progress=progress, **model) as collection:

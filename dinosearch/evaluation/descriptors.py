@@ -104,7 +104,8 @@ class _Vectors:
 def read_descriptors(dataset: Dataset, files: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors of the database images and of the queries, float32, in the data set's order.
 
-    A matrix may have its images in rows or in columns (.mat files of the field have columns): their number tells.
+    A matrix may have its images in rows or in columns: their number tells. Where both sides have that length, columns
+    are taken in .mat files, as the field writes them, and rows in all others.
     """
     if not 1 <= len(files) <= 2:
         raise DatasetError(f"descriptors are one file or two (database, then queries), not {len(files)}")
@@ -147,14 +148,14 @@ def _read_npz(path: Path) -> Mapping[str, np.ndarray]:
 
 
 def _read_mat(path: Path) -> Mapping[str, np.ndarray]:
-    """MATLAB's version 7.3 is HDF5, older ones are read by our own reader."""
+    """Transposed; MATLAB's version 7.3 is HDF5, which stores its columns as rows, older ones our own reader reads."""
     with open(path, "rb") as file:
         head = file.read(128)
     if head[:6] == b"MATLAB" and head[124:126] in (b"\x00\x02", b"\x02\x00") or head[512:516] == b"\x89HDF":
         return _read_h5(path)
     from dinosearch.evaluation.datasets.matlab import read_mat
 
-    return {name: value for name, value in read_mat(path).items() if isinstance(value, np.ndarray)}
+    return {name: value.T for name, value in read_mat(path).items() if isinstance(value, np.ndarray)}
 
 
 def _read_h5(path: Path) -> Mapping[str, np.ndarray]:
