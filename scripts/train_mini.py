@@ -31,7 +31,7 @@ from mini.window import Window
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = {"cls": 1.0, "mean": 0.25, "cells": 0.5, "relation": 5.0, "pairs": 0.1}
-SIDES = ((0.0, 96), (0.45, 128), (0.75, 160), (0.93, 192))
+SIDES = ((0.0, 96), (0.3, 128), (0.6, 160), (0.86, 192))
 """View side in pixels from this share of the run on."""
 WINDOW = 21
 """Chunks of views in memory."""

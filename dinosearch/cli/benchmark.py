@@ -23,7 +23,7 @@ def _list_datasets(ctx: click.Context, param: click.Parameter, value: bool) -> N
     if value:
         from dinosearch.evaluation import DATASETS
 
-        table([(name, entry.title, entry.published) for name, entry in DATASETS.items()])
+        table([(name, entry.title, entry.protocol) for name, entry in DATASETS.items()])
         ctx.exit()
 
 
@@ -72,7 +72,14 @@ def _list_datasets(ctx: click.Context, param: click.Parameter, value: bool) -> N
 @click.option(
     "--report", metavar="FOLDER", help="Folder for report.json, .md and .html.  [default: beside the vectors]"
 )
-@click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list_datasets, help="List the sets.")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_datasets,
+    help="The data sets and what is measured on them.",
+)
 @model_options
 @verb
 def benchmark(

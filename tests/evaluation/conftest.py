@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import make_revisited_samples
 import pytest
 from click.testing import CliRunner, Result
 
 from dinosearch.cli import cli
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-Benchmark = Callable[..., Result]
-
-
-def script(name: str) -> Any:
-    """A script of the repository as a module."""
-    spec = importlib.util.spec_from_file_location(name, CHECKOUT / "scripts" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
 def landmarks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds roxford5k/{jpg, gnd_roxford5k.pkl}; leave it as it is."""
     folder = tmp_path_factory.mktemp("landmarks")
-    script("make_revisited_samples").build(CHECKOUT / "sample_images", folder, "roxford5k")
+    make_revisited_samples.build(CHECKOUT / "sample_images", folder, "roxford5k")
     return folder
 
 

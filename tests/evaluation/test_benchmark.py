@@ -23,11 +23,11 @@ def home(embedded: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(embedded, tmp_path / "home"))
 
 
-def test_list_names_every_data_set_with_its_source(tmp_path: Path) -> None:
+def test_list_names_every_data_set_with_its_protocol(tmp_path: Path) -> None:
     result = invoke(tmp_path, "--list")
     assert result.exit_code == 0
     for name, loader in DATASETS.items():
-        assert any(line.startswith(f"{name} ") and loader.published in line for line in result.stdout.splitlines())
+        assert any(line.startswith(f"{name} ") and loader.protocol in line for line in result.stdout.splitlines())
 
 
 def test_report_lies_beside_the_vectors_and_is_printed(home: Path, landmarks: Path) -> None:

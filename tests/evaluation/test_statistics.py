@@ -15,11 +15,8 @@ NAN = float("nan")
 
 
 def quantile(values: list[float], share: float) -> float:
-    """Linear between the two values around the place share * (n - 1)."""
-    ordered, place = sorted(values), share * (len(values) - 1)
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+    """The smallest value that at least this share of the values does not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def ends(found: Mean) -> tuple[float, float]:

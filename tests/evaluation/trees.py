@@ -267,7 +267,7 @@ def cub(tmp: Path) -> Path:
     return tmp
 
 
-FOOD = {
+FOOD: dict[str, dict[str, list[str]]] = {
     "train": {"waffles": ["waffles/1", "waffles/2"], "apple_pie": ["apple_pie/3"]},
     "test": {"waffles": ["waffles/4"], "apple_pie": ["apple_pie/5"]},
 }

@@ -83,7 +83,9 @@ def _listed(path: Path) -> dict[str, list[str]]:
         side = name.partition("/")[0]
         if {side, target} != {NEW, OLD}:
             raise bad(
-                path, line, f"a {NEW} image asks {OLD}, or the other way round, but here {query!r} asks {target!r}"
+                path,
+                line,
+                f"a {NEW} image asks {OLD}, or the other way round, but here {query[:60]!r} asks {target[:60]!r}",
             )
         sides[side].append(name)
     return sides

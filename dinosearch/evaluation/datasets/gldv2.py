@@ -16,7 +16,7 @@ import numpy as np
 from dinosearch.evaluation.dataset import Dataset, ListedTruth, Recognition, Setup
 from dinosearch.evaluation.datasets.loader import Loader, relative
 from dinosearch.evaluation.datasets.parts import Part
-from dinosearch.evaluation.datasets.reading import bad, table, whole, words
+from dinosearch.evaluation.datasets.reading import bad, table, unreadable, whole, words
 
 INDEX, TEST, TRAIN = "index", "test", "train"
 METADATA = ("", "metadata", "ground_truth", INDEX, TEST, TRAIN)
@@ -53,6 +53,8 @@ def read_retrieval(loader: Loader, data: Path) -> Dataset:
         queries.append(image)
         relevant.append([rows[other] for other in wanted])
         usages.append(usage)
+    if not queries:
+        raise unreadable(solution, "it has no query that counts")
     truth = ListedTruth(relevant)
     judged = {usage: {i for i, found in enumerate(usages) if found == usage} for usage in USAGES}
     return Dataset(
@@ -88,6 +90,9 @@ def read_recognition(loader: Loader, data: Path) -> Dataset:
         labels.append(label)
     found = list(_solution(solution, "landmarks"))
     classes = [frozenset(whole(text, solution, line) for text in wanted) for line, _, wanted, _ in found]
+    for path, entries in ((listed, images), (solution, found)):
+        if not entries:
+            raise unreadable(path, "it lists nothing that counts")
     known = np.array(labels, np.int64)
     parts = []
     for usage in USAGES:

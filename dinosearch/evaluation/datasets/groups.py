@@ -88,7 +88,7 @@ def _listed(path: Path) -> Iterator[tuple[int, str]]:
     for line, text in lines(path):
         name = inside(text, f"{path}, line {line}")
         stem = PurePosixPath(name).stem
-        if not (stem.isascii() and stem.isdecimal()):
+        if not (stem.isascii() and stem.isdecimal()) or len(stem) > 9:
             raise bad(path, line, f"{name[:40]!r} is no number with a suffix")
         yield int(stem), name
 

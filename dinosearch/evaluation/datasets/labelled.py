@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from dinosearch.errors import DatasetError
 from dinosearch.evaluation.dataset import Dataset, LabelTruth, Recognition, Setup
 from dinosearch.evaluation.datasets.listing import folders, image_files
 from dinosearch.evaluation.datasets.loader import Loader, relative
@@ -134,11 +133,9 @@ def _classified(
     truth: list[Path],
 ) -> Dataset:
     """Images of `test` are classified by those of `train`; both by class."""
-    numbers = {label: i for i, label in enumerate(sorted(train))}
-    if unknown := sorted(set(test) - set(numbers)):
-        raise DatasetError(
-            f"{loader.title}: the class {unknown[0]} is asked for but has no images to learn from in {root}"
-        )
+    numbers = {label: i for i, label in enumerate(sorted(label for label, names in train.items() if names))}
+    if unknown := sorted({label for label, names in test.items() if names} - set(numbers)):
+        raise loader.lacks(f"the class {unknown[0][:40]!r} is asked for but has no images to learn from in {root}")
     labels = [numbers[label] for label, names in train.items() for _ in names]
     wanted = [frozenset({numbers[label]}) for label, names in test.items() for _ in names]
     positions = np.arange(len(wanted))
@@ -162,5 +159,5 @@ def _food(path: Path) -> dict[str, list[str]]:
     for label, names in content.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise unreadable(path, f"{label[:40]!r} has no list of images")
-        found[label] = [f"images/{inside(name, f'{path}, {label}')}.jpg" for name in names]
+        found[label] = [f"images/{inside(name, f'{path}, {label[:40]!r}')}.jpg" for name in names]
     return found

@@ -19,6 +19,7 @@ class Loader:
         name: as on the command line.
         title: the full name with year.
         read: reads it, called as `read(loader, data, **options)` with an absolute path.
+        protocol: what is measured, in a few words.
         published: where it is to be had, an address or what is nearest to one.
         files: what is expected below the data folder, in a few words.
         size: images in the database and queries of the published data set, None where the source does not say.
@@ -29,6 +30,7 @@ class Loader:
     name: str
     title: str
     read: Callable[..., Dataset]
+    protocol: str
     published: str
     files: str
     size: tuple[int | None, int | None] = (None, None)

@@ -20,7 +20,7 @@ from dinosearch.evaluation.datasets.reading import read_bytes, unreadable
 LARGEST = 1 << 30
 """Bytes, of the file and of what it unpacks to."""
 
-_HEADER, _DEEPEST = 128, 8
+_HEADER, _DEEPEST, _SIDES = 128, 8, 8
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _CHAR = 1, 2, 4
 _NUMERIC = range(6, 16)  # double, single, and the whole numbers of 1 to 8 bytes, signed and unsigned
@@ -107,6 +107,13 @@ class _Elements:
             raise _Damaged("numbers are expected where there are none")
         return np.frombuffer(content, self._order + _NUMBERS[kind])
 
+    def whole_numbers(self) -> list[int]:
+        """The next element as whole numbers, of which there is at least one."""
+        found = self.numbers()
+        if not len(found) or found.dtype.kind not in "iu":
+            raise _Damaged("whole numbers are expected where there are none")
+        return [int(number) for number in found]
+
 
 def _matrix(content: memoryview, order: str, depth: int) -> tuple[str, Any]:
     if not len(content):
@@ -114,11 +121,12 @@ def _matrix(content: memoryview, order: str, depth: int) -> tuple[str, Any]:
     if depth > _DEEPEST:
         raise _Damaged("its cells are nested too deeply")
     parts = _Elements(content, order)
-    flags, shape = parts.numbers(), tuple(parts.numbers().tolist())
+    flags, shape = parts.whole_numbers()[0], tuple(parts.whole_numbers())
     name = bytes(parts.take()[1]).decode("ascii", "replace")
-    kind, count = int(flags[0]) & 0xFF if len(flags) else 0, math.prod(shape)
-    if any(side < 0 for side in shape) or count > len(content):
-        raise _Damaged(f"{name or 'an array'} has the shape {shape} but not the content")
+    kind, count, shown = flags & 0xFF, math.prod(shape), f"the array {name[:40]!r}"
+    # an empty array must not have a gigantic side either, which NumPy would refuse
+    if len(shape) > _SIDES or min(shape) < 0 or math.prod(max(side, 1) for side in shape) > len(content):
+        raise _Damaged(f"{shown} has the shape {shape[:_SIDES]} but not the content")
     if kind == _CELL:
         return name, [_inner(parts, order, depth) for _ in range(count)]
     if kind == _STRUCT:
@@ -126,11 +134,11 @@ def _matrix(content: memoryview, order: str, depth: int) -> tuple[str, Any]:
         return name, [{field: _inner(parts, order, depth) for field in fields} for _ in range(count)]
     if kind == _CHAR:
         return name, _text(parts, order, shape)
-    if kind not in _NUMERIC or int(flags[0]) & _COMPLEX:
-        raise _Damaged(f"{name or 'an array'} is of a kind that is not read here")
+    if kind not in _NUMERIC or flags & _COMPLEX:
+        raise _Damaged(f"{shown} is of a kind that is not read here")
     values = parts.numbers()
     if len(values) != count:
-        raise _Damaged(f"{name or 'an array'} has the shape {shape} but {len(values)} numbers")
+        raise _Damaged(f"{shown} has the shape {shape} but {len(values)} numbers")
     return name, values.reshape(shape, order="F")
 
 
@@ -142,10 +150,9 @@ def _inner(parts: _Elements, order: str, depth: int) -> Any:
 
 
 def _fields(parts: _Elements) -> list[str]:
-    width, names = parts.numbers(), bytes(parts.take()[1])
-    if len(width) != 1 or not 0 < width[0] <= len(names):
+    step, names = parts.whole_numbers()[0], bytes(parts.take()[1])
+    if not 0 < step <= len(names):
         raise _Damaged("a struct has no fields")
-    step = int(width[0])
     return [names[i : i + step].partition(b"\0")[0].decode("ascii", "replace") for i in range(0, len(names), step)]
 
 

@@ -64,7 +64,7 @@ def with_distractors(dataset: Dataset, folder: Path, names: Iterable[str]) -> Da
         The data set with the folder that both lie in as its root and all names relative to that.
 
     Raises:
-        DatasetError: the two lie on different drives.
+        DatasetError: there are no names, or the two lie on different drives.
     """
     try:
         root = Path(os.path.commonpath([dataset.root, folder]))
@@ -72,6 +72,8 @@ def with_distractors(dataset: Dataset, folder: Path, names: Iterable[str]) -> Da
         raise DatasetError(f"{folder} and {dataset.root} lie on different drives; move one to the other") from None
     own, other = _prefix(root, dataset.root), _prefix(root, folder)
     more = [other + name for name in names]
+    if not more:
+        raise DatasetError(f"{folder} has no images to add to {dataset.title}; name another folder, or leave it out")
     return replace(
         dataset,
         root=root,

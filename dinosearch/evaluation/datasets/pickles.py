@@ -25,10 +25,13 @@ _PLAIN = frozenset(
     """PROTO FRAME STOP MARK POP POP_MARK DUP MEMOIZE PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET
     NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT
     STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
-    BINBYTES SHORT_BINBYTES EMPTY_LIST APPEND APPENDS LIST EMPTY_DICT DICT SETITEM SETITEMS
-    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3""".split()
+    BINBYTES SHORT_BINBYTES
+    EMPTY_LIST APPEND APPENDS LIST EMPTY_DICT DICT SETITEM SETITEMS""".split()
 )
-"""Opcodes that make plain values; those that import, call, build or reach for what lies outside are left out."""
+"""Opcodes that make plain values; those that import, call, build or reach for what lies outside are left out.
+
+Tuples, too: as keys of a dict, nested ones overflow the stack, or take for ever where each holds the one before twice.
+"""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def read_ground_truth(path: Path, kinds: Sequence[str]) -> GroundTruth:
 
 
 def read_plain(path: Path) -> Any:
-    """The content of a pickle of dicts, lists, tuples, strings and numbers.
+    """The content of a pickle of dicts, lists, strings and numbers.
 
     Raises:
         DatasetError: it needs a class or anything else beyond plain values, is damaged, or is larger than `LARGEST`.
@@ -96,7 +99,7 @@ def read_plain(path: Path) -> Any:
 def _only_plain(path: Path, data: bytes) -> None:
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name not in _PLAIN:
-            asked = f" {argument}" if isinstance(argument, str) else ""
+            asked = f" {argument[:60]!r}" if isinstance(argument, str) else ""
             raise unreadable(
                 path,
                 f"it asks for something else than plain lists and numbers (opcode {opcode.name}{asked}), which the"
@@ -122,7 +125,7 @@ def _names(path: Path, content: dict[Any, Any], key: str) -> list[str]:
 
 
 def _box(path: Path, query: int, box: Any) -> Box:
-    right = isinstance(box, list | tuple) and len(box) == 4 and all(type(edge) in (int, float) for edge in box)
+    right = isinstance(box, list) and len(box) == 4 and all(type(edge) in (int, float) for edge in box)
     if not right or not all(abs(edge) < 1e9 and math.isfinite(edge) for edge in box):
         raise unreadable(path, f"gnd[{query}] has no bbx of four numbers")
     left, top, right_edge, bottom = (float(edge) for edge in box)
@@ -136,6 +139,10 @@ def _rows(path: Path, query: int, kind: str, entry: dict[Any, Any], images: int)
     if not isinstance(rows, list):
         raise unreadable(path, f"gnd[{query}] has no list {kind}")
     for row in rows:
-        if type(row) is not int or not 0 <= row < images:
-            raise unreadable(path, f"gnd[{query}] names {str(row)[:20]} as {kind}, but imlist has {images:,} images")
+        # what is no number is not shown: nested lists that share their parts would take for ever to write out
+        if type(row) is not int:
+            raise unreadable(path, f"gnd[{query}] names a {type(row).__name__} as {kind} in place of a number")
+        if not 0 <= row < images:
+            number = row if abs(row) < 1 << 62 else "a far too large number"
+            raise unreadable(path, f"gnd[{query}] names {number} as {kind}, but imlist has {images:,} images")
     return rows
