@@ -49,8 +49,10 @@ class Gallery:
             if entry is not None:
                 ids[row] = entry[0]
                 contents.update(f"{row}:{entry[1]}\n".encode())
-        for name in dict.fromkeys(dataset.queries):
+        self._query_sha256 = []
+        for name in dataset.queries:
             entry = known.get(os.path.join(root, *name.split("/")))
+            self._query_sha256.append(entry and entry[1])
             if entry is not None:
                 self._ids_by_name[name] = int(entry[0])
         self.missing = tuple(dataset.images[row] for row in np.flatnonzero(ids < 0))
@@ -130,7 +132,8 @@ class Gallery:
 
     def _cropped(self, boxes: tuple[Box | None, ...], cache: Path, progress: Progress | None) -> np.ndarray:
         fingerprint = self.collection.info().fingerprint
-        asked = repr((str(fingerprint), self.sha256, list(zip(self.dataset.queries, boxes, strict=True))))
+        # by content, so that a query image that was missing or has changed is embedded anew
+        asked = repr((str(fingerprint), list(zip(self._query_sha256, boxes, strict=True))))
         stored = cache / f"crops-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.npy"
         if stored.exists():
             found: np.ndarray = np.load(stored, allow_pickle=False)

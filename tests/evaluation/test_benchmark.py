@@ -216,3 +216,16 @@ def test_mistakes_get_one_sentence(arguments: list[str], why: str, landmarks: Pa
     assert why in result.stderr
     assert len([line for line in result.stderr.splitlines() if line.startswith("dinosearch:")]) == 1
     assert not json.dumps(result.stdout).strip('"')
+
+
+def test_a_query_that_was_missing_is_embedded_when_it_has_come(landmarks: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(landmarks, data)
+    query = data / "roxford5k" / "jpg" / "tower_1.jpg"
+    query = query if query.exists() else next((data / "roxford5k" / "jpg").glob("*_1.jpg"))
+    query.rename(tmp_path / query.name)
+    crop = ["--query-crop", "bbx", "--ablate", "size=64", "--json"]
+    before = runs(invoke(tmp_path / "home", "roxford5k", "--data", data, *crop))[0]
+    (tmp_path / query.name).rename(query)
+    after = runs(invoke(tmp_path / "home", "roxford5k", "--data", data, *crop))[0]
+    assert [run["dataset"]["queries_without_vector"] for run in (before, after)] == [1, 0]
