@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinosearch.cli.options import Settings, model_options, verb
+from dinosearch.cli.options import Settings, model_options, rerank_option, verb
 from dinosearch.cli.output import emit, notice, say, table, tell
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ def _list_datasets(ctx: click.Context, param: click.Parameter, value: bool) -> N
     "--ablate",
     multiple=True,
     metavar="AXIS=VALUE,...",
-    help="One run a value of model, preprocessing, size, pooling, index, recall or query-crop; repeatable.",
+    help="One run a value of model, preprocessing, size, pooling, index, recall, rerank or query-crop; repeatable.",
 )
 @click.option("--against", metavar="REPORT", help="Compare with the first run of an earlier report, query by query.")
 @click.option("--rectangular", is_flag=True, help="Rectangular instead of trapezoid average precision.")
 @click.option("--exact", is_flag=True, help="Brute force over all vectors instead of the index.")
+@rerank_option
 @click.option(
     "--depth", type=click.IntRange(min=1), metavar="K", help="Ranks to look at.  [default: as the protocol has it]"
 )
@@ -93,6 +94,7 @@ def benchmark(
     against: str | None,
     rectangular: bool,
     exact: bool,
+    rerank: str,
     depth: int | None,
     recall: float,
     seed: int,
@@ -115,7 +117,7 @@ def benchmark(
     from dinosearch.evaluation import Options, load, read, write
     from dinosearch.evaluation.report import markdown
 
-    options = Options(query_crop == "bbx", rectangular, depth, exact, recall, None, seed)
+    options = Options(query_crop == "bbx", rectangular, depth, exact, recall, None, rerank, seed)
     found = load(dataset, Path(data).expanduser(), distractors=Path(distractors).expanduser() if distractors else None)
     earlier = read(Path(against).expanduser())[:1] if against else []
     folder = _folder(settings, found)
@@ -148,12 +150,16 @@ def _runs(
 
     notify = None if settings.quiet else notice
     with display(settings) as progress:
+        axes = [_axis(text) for text in ablate]
         if descriptors:
-            if ablate:
-                raise click.UsageError("--ablate varies how vectors are made and cannot be combined with --descriptors")
+            planned = list(plans({}, options, axes))
+            if any(plan.model for plan in planned):
+                raise click.UsageError("with --descriptors the vectors are given; --ablate index, recall or rerank")
             files = [Path(name).expanduser() for name in descriptors]
-            return [run_descriptors(dataset, files, options, files[0].name, progress)]
-        planned = list(plans(model, options, [_axis(text) for text in ablate]))
+            return [
+                run_descriptors(dataset, files, plan.options, plan.label or files[0].name, progress) for plan in planned
+            ]
+        planned = list(plans(model, options, axes))
         return list(run_plans(dataset, folder, planned, notify, progress))
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dinosearch.records import POOLINGS
+
 if TYPE_CHECKING:
     from dinosearch.cli.progress import Display
     from dinosearch.collection import Collection
@@ -37,6 +39,15 @@ _COMMON = (
     ),
 )
 
+rerank_option = click.option(
+    "--rerank",
+    default="fast",
+    show_default=True,
+    metavar="PRESET",
+    help="fast, balanced, thorough, or stages joined by commas: expansion, superglobal, k-reciprocal.",
+)
+"""What happens between the nearest vectors and the answer."""
+
 _MODEL = (
     click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Images a forward pass.  [default: chosen]"),
     click.option(
@@ -53,7 +64,7 @@ _MODEL = (
     ),
     click.option(
         "--pooling",
-        type=click.Choice(["cls", "mean", "gem", "cls+mean", "cls+gem"]),
+        type=click.Choice(POOLINGS),
         help="What becomes the vector: class token, patch tokens.  [default: the collection's own, cls for a new one]",
     ),
     click.option("--weights", metavar="FILE", help="Weight file of the model, .pth or .safetensors."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinosearch.cli.options import Settings, model_options, opened, verb
+from dinosearch.cli.options import Settings, model_options, opened, rerank_option, verb
 from dinosearch.cli.output import coloured, emit, notice, say, say_path, shown, tell
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def _checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None
 @click.option("--negative", multiple=True, metavar="IMAGE", help="An image the hits shall be far from; repeatable.")
 @click.option("--where", metavar="EXPR", help='Only images that match, such as "taken >= 2020 and width > 1000".')
 @click.option("--exact", is_flag=True, help="Brute force over all vectors instead of the index.")
+@rerank_option
 @click.option("--include-self", is_flag=True, help="Also answer the queried files themselves.")
 @click.option("--unique", is_flag=True, help="Answer identical files once.")
 @click.option("--paths", is_flag=True, help="Write only the paths, one a line.")
@@ -59,6 +60,7 @@ def query(
     negative: tuple[str, ...],
     where: str | None,
     exact: bool,
+    rerank: str,
     include_self: bool,
     unique: bool,
     paths: bool,
@@ -93,6 +95,7 @@ def query(
             exact=exact,
             include_self=include_self,
             unique=unique,
+            rerank=rerank,
         )
         progress.close()
         _write(hits, as_json=settings.json, paths=paths, null=null)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.errors import FingerprintMismatchError
+from dinosearch.errors import FingerprintMismatchError, SettingError
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import Preprocessing
+from dinosearch.records import Preprocessing, pooling_parts
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class ModelChoice:
             wanted = find_checkpoint(str(self.model)).name
         pixels = str(self.preprocessing or stored.preprocessing)
         pooling = self.pooling or stored.pooling
+        try:
+            pooling_parts(pooling)
+        except ValueError as error:
+            raise SettingError(f"{error}; leave it out for: --pooling {stored.pooling}") from None
         if (wanted, pixels, pooling) != (stored.checkpoint, stored.preprocessing, stored.pooling):
             other = f"--model {wanted} --preprocessing {pixels} --pooling {pooling}"
             raise FingerprintMismatchError(

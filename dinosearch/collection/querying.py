@@ -13,11 +13,11 @@ from typing import Any, Union
 import numpy as np
 
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.errors import ImageNotFoundError
+from dinosearch.errors import ImageNotFoundError, SettingError
 from dinosearch.images import fetch_image, is_url, prepare, prepare_pixels, read_bytes
 from dinosearch.protocols import Embedder
 from dinosearch.records import Hit, ImageRecord, PreparedImage
-from dinosearch.retrieval import combine
+from dinosearch.retrieval import Rerank, combine, rerank
 from dinosearch.store import parse_filter
 
 # A path, `id:N`, an http(s) URL; encoded bytes; a PIL image or an array (Any, so that PIL stays in `images`).
@@ -36,9 +36,11 @@ class Query:
         threshold: float | None = None,
         exact: bool = False,
         unique: bool = False,
+        rerank: str | Rerank = "fast",
     ) -> None:
         if k < 1:
             raise ValueError(f"k is the number of hits wanted, at least 1, not {k}")
+        self._rerank = _plan(rerank)
         self._opened = opened
         self._embedder = embedder
         self._k = k
@@ -65,9 +67,7 @@ class Query:
         if ids is not None:
             wanted = np.unique(np.asarray(ids, np.int64))
             allowed = wanted if allowed is None else np.intersect1d(wanted, allowed)
-        found, scores = self._opened.search().search(
-            self._directions(vectors), self._k, allowed=allowed, exact=self._exact
-        )
+        found, scores = self._ranked(self._directions(vectors), self._k, allowed)
         if self._threshold is not None:
             low = scores < self._threshold
             found[low], scores[low] = -1, -np.inf
@@ -113,15 +113,23 @@ class Query:
         return row
 
     def _search(self, queries: np.ndarray, skip: frozenset[str | int | None]) -> list[list[Hit]]:
-        search = self._opened.search()
         allowed = self._opened.store.select(self._where) if self._where else None
         # Each skipped name hides at most one id, so that many more are asked for.
-        ids, scores = search.search(queries, self._k + len(skip), allowed=allowed, exact=self._exact)
+        ids, scores = self._ranked(queries, self._k + len(skip), allowed)
         found = sorted({int(i) for i in ids.ravel() if i >= 0})
         places: dict[int, list[ImageRecord]] = {}
         for record in self._opened.store.records(found, self._where):
             places.setdefault(record.id, []).append(record)
         return [self._hits(row, values, places, skip) for row, values in zip(ids, scores, strict=True)]
+
+    def _ranked(self, queries: np.ndarray, k: int, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (n, k) in the order of the answer, -1 where fewer exist, and their cosines."""
+        search = self._opened.search()
+
+        def first(directions: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+            return search.search(directions, depth, allowed=allowed, exact=self._exact)
+
+        return rerank(self._rerank, queries, k, first, search.vectors)
 
     def _hits(
         self,
@@ -132,9 +140,7 @@ class Query:
     ) -> list[Hit]:
         hits: list[Hit] = []
         for image_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
-            if self._threshold is not None and score < self._threshold:
-                break
-            if image_id in skip:
+            if image_id in skip or (self._threshold is not None and score < self._threshold):
                 continue
             records = [r for r in sorted(places.get(image_id, ()), key=lambda r: r.path) if r.path not in skip]
             for record in records[:1] if self._unique else records:
@@ -142,6 +148,13 @@ class Query:
                 if len(hits) == self._k:
                     return hits
         return hits
+
+
+def _plan(text: str | Rerank) -> Rerank:
+    try:
+        return text if isinstance(text, Rerank) else Rerank.parse(text)
+    except ValueError as error:
+        raise SettingError(f"{error}; leave it out for: --rerank fast") from None
 
 
 def _hit(rank: int, score: float, r: ImageRecord) -> Hit:

@@ -67,6 +67,7 @@ class CollectionReader:
         exact: bool = False,
         include_self: bool = False,
         unique: bool = False,
+        rerank: str = "fast",
     ) -> list[Hit]:
         """Find the images nearest to one image, or to several combined.
 
@@ -79,15 +80,17 @@ class CollectionReader:
             exact: brute force instead of the index.
             include_self: also answer the queried files themselves.
             unique: answer identical files once.
+            rerank: `fast` (the nearest vectors), `balanced`, `thorough`, or stages joined by commas: `expansion`,
+                `superglobal`, `k-reciprocal`. Stages change the order; the score stays the cosine.
 
         Returns:
-            At most k hits, nearest first.
+            At most k hits, best first.
 
         Raises:
             ImageNotFoundError, ImageUnreadableError: an image that is not there or cannot be decoded.
             FilterError: the filter cannot be read.
         """
-        query = Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique)
+        query = Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique, rerank)
         return query.by_images(images, negative, include_self)
 
     def embed(self, *images: QueryImage) -> np.ndarray:
@@ -103,6 +106,7 @@ class CollectionReader:
         threshold: float | None = None,
         exact: bool = False,
         unique: bool = False,
+        rerank: str = "fast",
     ) -> list[list[Hit]]:
         """Find the images nearest to each vector.
 
@@ -113,6 +117,7 @@ class CollectionReader:
             threshold: smallest score.
             exact: brute force.
             unique: identical files once.
+            rerank: a preset or stages.
 
         Returns:
             One list of at most k hits for each vector.
@@ -120,7 +125,9 @@ class CollectionReader:
         Raises:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
-        return Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique).by_vectors(vectors)
+        return Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique, rerank).by_vectors(
+            vectors
+        )
 
     def rank(
         self,
@@ -130,6 +137,7 @@ class CollectionReader:
         ids: np.ndarray | None = None,
         where: str | None = None,
         exact: bool = False,
+        rerank: str = "fast",
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rank images by their similarity to each vector as arrays, for programs that ask thousands at once.
 
@@ -139,15 +147,16 @@ class CollectionReader:
             ids: int64 ids that may be answered; None for all.
             where: a filter.
             exact: brute force instead of the index.
+            rerank: a preset or stages, as in `query`.
 
         Returns:
-            ids (n, k) int64, nearest first, ties by smaller id, -1 where fewer exist; scores (n, k) float32 cosines,
-            -inf where the id is -1. Identical files share one id: `files` tells their paths.
+            ids (n, k) int64, best first, ties by smaller id, -1 where fewer exist; scores (n, k) float32 cosines, -inf
+            where the id is -1. Identical files share one id: `files` tells their paths.
 
         Raises:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
-        return Query(self._opened, lambda: self.embedder, k, where, exact=exact).ranking(vectors, ids)
+        return Query(self._opened, lambda: self.embedder, k, where, exact=exact, rerank=rerank).ranking(vectors, ids)
 
     def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Hand out stored vectors: (ids (n,) int64, vectors (n, dimension) float32); all live ones when `ids` is None.

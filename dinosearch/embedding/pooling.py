@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dinosearch.embedding.tokens import Tokens
 from dinosearch.errors import SettingError
+from dinosearch.records import pooling_parts
 
 _GEM_POWER = 3.0  # Radenovic et al. 2018, arXiv:1711.02512, where p starts at 3
 _GEM_FLOOR = 1e-6
@@ -29,20 +30,13 @@ def _gem(tokens: Tokens) -> Tensor:
     return raised.pow(1 / _GEM_POWER).to(tokens.patches.dtype)
 
 
-POOLINGS: dict[str, tuple[Callable[[Tokens], Tensor], ...]] = {
-    "cls": (_cls,),
-    "mean": (_mean,),
-    "gem": (_gem,),
-    "cls+mean": (_cls, _mean),
-    "cls+gem": (_cls, _gem),
-}
-"""By name the parts that are put behind each other: the class token as published retrieval figures have it, the mean of
-the patch tokens, their generalised mean (p 3), or two of them (DINOv2's linear evaluation has class token and mean)."""
+PARTS: dict[str, Callable[[Tokens], Tensor]] = {"cls": _cls, "mean": _mean, "gem": _gem}
+"""What the words of a pooling's name stand for; their results are put behind each other."""
 
 
 def pool(name: str, tokens: Tokens) -> Tensor:
     """(n, parts * d) vectors of a batch."""
-    return torch.cat([part(tokens) for part in POOLINGS[name]], dim=-1)
+    return torch.cat([PARTS[part](tokens) for part in pooling_parts(name)], dim=-1)
 
 
 def pooled_dimension(name: str, dimension: int) -> int:
@@ -51,6 +45,7 @@ def pooled_dimension(name: str, dimension: int) -> int:
     Raises:
         SettingError: no such pooling.
     """
-    if name not in POOLINGS:
-        raise SettingError(f"pooling {name!r} is not one of {', '.join(POOLINGS)}; leave it out for: --pooling cls")
-    return dimension * len(POOLINGS[name])
+    try:
+        return dimension * len(pooling_parts(name))
+    except ValueError as error:
+        raise SettingError(f"{error}; leave it out for: --pooling cls") from None

@@ -18,7 +18,8 @@ from dinosearch.evaluation.measuring import Options
 from dinosearch.evaluation.result import Run
 from dinosearch.evaluation.run import run
 from dinosearch.protocols import Progress
-from dinosearch.records import Preprocessing
+from dinosearch.records import Preprocessing, pooling_parts
+from dinosearch.retrieval import Rerank
 from dinosearch.vectors.ladder import LADDERS
 
 
@@ -66,10 +67,10 @@ def _recall(plan: Plan, value: str) -> Plan:
 
 
 def _pooling(plan: Plan, value: str) -> Plan:
-    from dinosearch.embedding.pooling import POOLINGS
-
-    if value not in POOLINGS:
-        raise SettingError(f"pooling {value!r} is not one of {', '.join(POOLINGS)}")
+    try:
+        pooling_parts(value)
+    except ValueError as error:
+        raise SettingError(str(error)) from None
     return _model("pooling", plan, value)
 
 
@@ -86,6 +87,16 @@ def _crop(plan: Plan, value: str) -> Plan:
     return replace(plan, options=replace(plan.options, query_crop=value == "bbx"))
 
 
+def _rerank(plan: Plan, value: str) -> Plan:
+    # values are separated by commas, so stages are joined by plus signs here
+    stages = value.replace("+", ",")
+    try:
+        Rerank.parse(stages)
+    except ValueError as error:
+        raise SettingError(str(error)) from None
+    return replace(plan, options=replace(plan.options, rerank=stages))
+
+
 AXES: dict[str, Callable[[Plan, str], Plan]] = {
     "model": lambda plan, value: _model("model", plan, value),
     "preprocessing": _preprocessing,
@@ -93,6 +104,7 @@ AXES: dict[str, Callable[[Plan, str], Plan]] = {
     "pooling": _pooling,
     "index": _index,
     "recall": _recall,
+    "rerank": _rerank,
     "query-crop": _crop,
 }
 """What `--ablate AXIS=VALUE,VALUE` can vary: a function that sets one value."""

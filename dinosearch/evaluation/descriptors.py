@@ -18,6 +18,8 @@ from dinosearch.evaluation.run import facts_of
 from dinosearch.home import sha256_file
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation
+from dinosearch.retrieval import Rerank
+from dinosearch.retrieval import rerank as rank_again
 
 DATABASE_NAMES, QUERY_NAMES = ("X", "database", "index"), ("Q", "queries", "query")
 """Names of the matrices in files that hold several; X and Q as in cnnimageretrieval's feature files."""
@@ -48,6 +50,7 @@ def run_descriptors(
         "dimension": int(database.shape[1]),
         "query_crop": "as in the file",
         "search": "exact" if options.exact else "index",
+        "rerank": options.rerank,
         "average_precision": "rectangular" if options.rectangular else "as the protocol has it",
         "seed": options.seed,
     }
@@ -58,7 +61,9 @@ def run_descriptors(
             stored = sum(path.stat().st_size for path in Path(folder).iterdir())
 
             def cost(sample: np.ndarray) -> Cost:
-                once = milliseconds(lambda row: list(ranks.rankings(row[None], 10, exact=options.exact)), sample)
+                once = milliseconds(
+                    lambda row: list(ranks.rankings(row[None], 10, exact=options.exact, rerank=options.rerank)), sample
+                )
                 return Cost(0, 0.0, once, None, stored / max(1, len(database)))
 
             return measure_run(dataset, ranks, queries, options, label, facts, made, cost, progress)
@@ -85,13 +90,26 @@ class _Vectors:
         self.index = published.index.to_dict() if published else None
 
     def rankings(
-        self, vectors: np.ndarray, depth: int | None, *, exact: bool = False, progress: Progress | None = None
+        self,
+        vectors: np.ndarray,
+        depth: int | None,
+        *,
+        exact: bool = False,
+        rerank: str = "fast",
+        progress: Progress | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """As `gallery.Gallery.rankings`."""
+        plan = Rerank.parse(rerank)
         k = min(depth or len(self.ids), len(self.ids))
         step = max(1, min(64, (1 << 24) // k))
         for start in range(0, len(vectors), step):
-            ids, scores = self._search.search(vectors[start : start + step], k, exact=exact)
+            ids, scores = rank_again(
+                plan,
+                vectors[start : start + step],
+                k,
+                lambda queries, depth: self._search.search(queries, depth, exact=exact),
+                self._search.vectors,
+            )
             yield from ((row[row >= 0], values[row >= 0]) for row, values in zip(ids, scores, strict=True))
             if progress is not None:
                 progress("queries", min(start + step, len(vectors)), len(vectors))

@@ -79,7 +79,13 @@ class Gallery:
         return self._rows[np.repeat(low, counts) + offsets], np.repeat(scores[kept], counts)
 
     def rankings(
-        self, vectors: np.ndarray, depth: int | None, *, exact: bool = False, progress: Progress | None = None
+        self,
+        vectors: np.ndarray,
+        depth: int | None,
+        *,
+        exact: bool = False,
+        rerank: str = "fast",
+        progress: Progress | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rank the database for each query vector.
 
@@ -87,6 +93,7 @@ class Gallery:
             vectors: (n, dimension) float32; a row of NaN stands for a query without a vector, whose ranking is empty.
             depth: ids wanted; None for all.
             exact: brute force instead of the index.
+            rerank: see `Collection.query`.
             progress: told about the stage `queries`.
 
         Yields:
@@ -99,7 +106,7 @@ class Gallery:
             known = np.flatnonzero(~np.isnan(part[:, 0]))
             ids, scores = np.empty((0, k), np.int64), np.empty((0, k), np.float32)
             if len(known):
-                ids, scores = self.collection.rank(part[known], k, ids=self._only, exact=exact)
+                ids, scores = self.collection.rank(part[known], k, ids=self._only, exact=exact, rerank=rerank)
             place = {int(position): i for i, position in enumerate(known)}
             for position in range(len(part)):
                 i = place.get(position)

@@ -34,7 +34,13 @@ class Rankable(Protocol):
     ids: np.ndarray
 
     def rankings(
-        self, vectors: np.ndarray, depth: int | None, *, exact: bool = False, progress: Progress | None = None
+        self,
+        vectors: np.ndarray,
+        depth: int | None,
+        *,
+        exact: bool = False,
+        rerank: str = "fast",
+        progress: Progress | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
 
 
@@ -49,6 +55,7 @@ class Options:
         exact: brute force instead of the index.
         recall: recall target of the index.
         index_type: see `Collection.index`.
+        rerank: see `Collection.query`.
         seed: of intervals and samples.
     """
 
@@ -58,6 +65,7 @@ class Options:
     exact: bool = False
     recall: float = 0.98
     index_type: str | None = None
+    rerank: str = "fast"
     seed: int = 0
 
 
@@ -123,7 +131,7 @@ def _scores(
     near = max([SHOWN, *(recognition.depth(part) for part in _parts(dataset))])
 
     def passing() -> Iterator[np.ndarray]:
-        for rows, cosines in ranks.rankings(vectors, depth, exact=exact, progress=progress):
+        for rows, cosines in ranks.rankings(vectors, depth, exact=exact, rerank=options.rerank, progress=progress):
             kept.append((rows[: near + SHOWN], cosines[: near + SHOWN]))
             yield rows
 

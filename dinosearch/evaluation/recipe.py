@@ -34,6 +34,7 @@ def recipe(collection: Collection, info: CollectionInfo, options: Options) -> di
         "pooling": fingerprint.pooling if fingerprint else None,
         "query_crop": "bbx" if options.query_crop else "none",
         "search": "exact" if options.exact else "index",
+        "rerank": options.rerank,
         "index": info.index.to_dict() if info.index else None,
         "average_precision": "rectangular" if options.rectangular else "as the protocol has it",
         "seed": options.seed,

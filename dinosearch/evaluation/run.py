@@ -69,7 +69,9 @@ def run(
         lambda sample: Cost(
             embedded=summary.embedded,
             index_seconds=summary.seconds,
-            query_ms=milliseconds(lambda row: collection.search_vectors(row, 10, exact=options.exact), sample),
+            query_ms=milliseconds(
+                lambda row: collection.search_vectors(row, 10, exact=options.exact, rerank=options.rerank), sample
+            ),
             query_embed_ms=_embed_ms(collection, gallery),
             bytes_per_image=info.bytes / max(1, info.images),
         ),

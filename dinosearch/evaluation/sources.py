@@ -25,40 +25,45 @@ def cover(root: Path, names: Iterable[str]) -> list[str]:
     for name in names:
         path = PurePosixPath(name)
         wanted[path.parent].add(path.name)
-    below: dict[PurePosixPath, int] = defaultdict(int)
-    for folder, files in wanted.items():
-        for above in (folder, *folder.parents):
-            below[above] += len(files)
-    found = _Cover(root, wanted, below)
+    found = _Cover(root, wanted)
     found.visit(PurePosixPath("."))
     return found.paths
 
 
 class _Cover:
-    def __init__(self, root: Path, wanted: dict[PurePosixPath, set[str]], below: dict[PurePosixPath, int]) -> None:
-        self._root, self._wanted, self._below = root, wanted, below
+    def __init__(self, root: Path, wanted: dict[PurePosixPath, set[str]]) -> None:
+        self._root, self._wanted = root, wanted
+        self._folders = {above for folder in wanted for above in (folder, *folder.parents)}
         self.paths: list[str] = []
 
-    def visit(self, folder: PurePosixPath) -> int:
-        """Take what is wanted in and below a folder; returns how many files there are, so that the one above can judge.
+    def visit(self, folder: PurePosixPath) -> tuple[int, int, bool]:
+        """Take what is wanted in and below a folder.
 
         The files of the folder itself come first, so that a folder that is taken whole replaces what was collected.
+
+        Returns:
+            How many files there are, how many of them are wanted, and whether symbolic links lead to any: indexing a
+            folder follows none, so that links must be named themselves.
         """
-        start, files = len(self.paths), 0
+        start, files, found, linked = len(self.paths), 0, 0, False
         chosen = self._wanted.get(folder, set())
         for entry in sorted(_entries(self._root / folder), key=lambda entry: entry.name):
-            if entry.is_dir():
-                inner = folder / entry.name
-                # what lies below a folder without wanted images is only counted
-                files += self.visit(inner) if inner in self._below else _count(Path(entry.path))
-            else:
+            if not entry.is_dir():
                 files += 1
                 if entry.name in chosen:
+                    found += 1
+                    linked |= entry.is_symlink()
                     self.paths.append(os.path.abspath(entry.path))
-        if folder != PurePosixPath(".") and files <= self._below[folder] * (1 + SPARE):
+            elif folder / entry.name in self._folders:
+                inner_files, inner_found, inner_linked = self.visit(folder / entry.name)
+                files, found = files + inner_files, found + inner_found
+                linked |= inner_linked or entry.is_symlink()
+            else:  # what lies below a folder without wanted images is only counted
+                files += _count(Path(entry.path))
+        if folder != PurePosixPath(".") and not linked and found and files <= found * (1 + SPARE):
             del self.paths[start:]
             self.paths.append(os.path.abspath(self._root / folder))
-        return files
+        return files, found, linked
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

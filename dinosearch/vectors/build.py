@@ -8,7 +8,7 @@ import numpy as np
 
 from dinosearch.protocols import Progress
 from dinosearch.records import IndexInfo
-from dinosearch.vectors.ladder import LADDER, MAX_POINTS, Rung, rung_for, storage_of
+from dinosearch.vectors.ladder import LADDER, MAX_POINTS, Rung, rung_for, storage_of, widen_of
 from dinosearch.vectors.row_table import RowTable
 from dinosearch.vectors.tuning import tune
 from dinosearch.vectors.vector_file import VectorFile
@@ -36,11 +36,8 @@ def is_due(info: IndexInfo | None, rows: int, recall: float, ladder: tuple[Rung,
 def must_train(info: IndexInfo, rows: int, ladder: tuple[Rung, ...] = LADDER) -> bool:
     """Whether the lists no longer suit the rows: doubled since training, or another rung."""
     rung = rung_for(rows, ladder)
-    if (
-        (rung.nlist(rows) == 1) != (info.nlist == 1)
-        or storage_of(rung.factory(rows, 4)) != storage_of(info.type)
-        and "{" not in rung.storage
-    ):
+    wanted = rung.stores(rows).partition("{")[0]
+    if (rung.nlist(rows) == 1) != (info.nlist == 1) or not storage_of(info.type).startswith(wanted):
         return True
     return info.nlist > 1 and rows >= GROWTH * info.trained_on
 
@@ -70,10 +67,11 @@ def build(
     if base is not None and info is not None and not must_train(info, rows, ladder):
         index, start, factory, trained_on = base, info.rows, info.type, info.trained_on
     else:
-        factory, start, trained_on = rung.factory(rows, file.dimension), 0, rows
-        index = VectorIndex.train(factory, _points(file, table, rung.nlist(rows)))
+        points = _points(file, table, rung.nlist(rows))
+        factory, start, trained_on = rung.factory(rows, file.dimension, len(points)), 0, rows
+        index = VectorIndex.train(factory, points)
     index.add(_healthy(file, table, start, progress))
-    tuning = tune(file, table.ids, table.live, rows, index, rung.widen, recall, progress)
+    tuning = tune(file, table.ids, table.live, rows, index, widen_of(factory, ladder), recall, progress)
     return index, IndexInfo(
         type=factory,
         rows=rows,

@@ -10,6 +10,8 @@ EXACT_ROWS = 50_000
 section C)."""
 MIN_POINTS = 39
 """k-means wants at least so many training points a centroid (faiss, ClusteringParameters)."""
+PQ_POINTS = 256
+"""A product quantizer has as many centroids a part (8 bits), and k-means wants at least a point for each."""
 MAX_POINTS = 128
 """More points a centroid gain nothing that the recall measurement sees; faiss itself stops at 256."""
 
@@ -20,7 +22,8 @@ class Rung:
 
     Attributes:
         rows: it suits up to so many rows; None for any number.
-        storage: what a list holds, in Faiss factory words; `{quarter}` stands for a quarter of the dimension.
+        storage: what a list holds, in Faiss factory words; `{quarter}` stands for the largest divisor of the dimension
+            that is at most a quarter of it.
         widen: candidates taken from the index for each hit wanted, re-scored exactly from the vector file.
     """
 
@@ -34,9 +37,20 @@ class Rung:
             return 1
         return max(1, min(round(4 * math.sqrt(rows)), rows // MIN_POINTS))
 
-    def factory(self, rows: int, dimension: int) -> str:
-        """Faiss factory string, such as `IVF1265,Flat`."""
-        return f"IVF{self.nlist(rows)},{self.storage.format(quarter=max(1, dimension // 4))}"
+    def stores(self, points: int) -> str:
+        """The storage that can be trained on so many points: vectors as they are where there are too few for PQ."""
+        return "Flat" if points < PQ_POINTS and self.storage.startswith("PQ") else self.storage
+
+    def factory(self, rows: int, dimension: int, points: int | None = None) -> str:
+        """Faiss factory string, such as `IVF1265,Flat`.
+
+        Args:
+            rows: to be held.
+            dimension: of a vector.
+            points: vectors to train on; None for all the rows.
+        """
+        quarter = next(parts for parts in range(max(1, dimension // 4), 0, -1) if dimension % parts == 0)
+        return f"IVF{self.nlist(rows)},{self.stores(rows if points is None else points).format(quarter=quarter)}"
 
 
 LADDER = (

@@ -16,7 +16,7 @@ from dinosearch.errors import DamagedHomeError
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation, IndexInfo, Published
 from dinosearch.vectors.build import build, is_due
-from dinosearch.vectors.exact import rank, scan, scan_slots
+from dinosearch.vectors.exact import SLACK, rank, scan, scan_slots
 from dinosearch.vectors.ladder import LADDER, Rung, widen_of
 from dinosearch.vectors.row_table import RowTable
 from dinosearch.vectors.tuning import nprobe_for
@@ -25,6 +25,8 @@ from dinosearch.vectors.vector_index import VectorIndex, place
 
 EXACT_SUBSET = 50_000
 EXACT_SHARE = 0.02
+SPARE = 16
+"""Candidates looked at beyond the last rank, where equal scores are to be told from each other by their ids."""
 """A filter that leaves so few rows, or so small a share, is answered by brute force over them."""
 _STEP = 1 << 13
 
@@ -233,14 +235,19 @@ class LocalVectorSearch:
         elif live is not None:  # removed rows thin all the lists alike
             nprobe = min(base.nlist, -(-nprobe * table.rows // max(1, selected)))
         widen = widen_of(info.type, self._ladder)
-        query, slot = base.candidates(queries, k * widen, nprobe, None if live is None else live[: info.rows])
+        wanted = k * widen + SPARE
+        query, slot = base.candidates(queries, wanted, nprobe, None if live is None else live[: info.rows])
         known = slot < info.rows  # rows added meanwhile are in the tail, or newer than `table`
         query, slot = query[known], slot[known]
-        tail_query, tail_slot = scan(self._file, queries, k, info.rows, table.rows, live)
+        tail_query, tail_slot = scan(self._file, queries, k + SPARE, info.rows, table.rows, live)
         query, slot = np.concatenate([query, tail_query]), np.concatenate([slot, tail_slot])
-        found, scores = rank(self._file, table.ids, queries, k, query, slot)
-        short = np.flatnonzero((found >= 0).sum(axis=1) < min(k, selected))
-        if len(short):  # the visited lists held too few, though more exist
-            query, slot = scan(self._file, queries[short], k, 0, table.rows, live)
-            found[short], scores[short] = rank(self._file, table.ids, queries[short], k, query, slot)
+        found, scores = rank(self._file, table.ids, queries, k + SPARE, query, slot)
+        short = (found >= 0).sum(axis=1) < min(k, selected)  # the visited lists held too few, though more exist
+        # equal scores reach beyond what was looked at, so that not the smaller ids but chance decided
+        equal = (found[:, -1] >= 0) & (scores[:, k - 1] < scores[:, -1] + SLACK)
+        found, scores = np.ascontiguousarray(found[:, :k]), np.ascontiguousarray(scores[:, :k])
+        again = np.flatnonzero(short | equal)
+        if len(again):
+            query, slot = scan(self._file, queries[again], k, 0, table.rows, live)
+            found[again], scores[again] = rank(self._file, table.ids, queries[again], k, query, slot)
         return found, scores

@@ -44,6 +44,8 @@ class VectorIndex:
         index.cp.seed = SEED
         if hasattr(index, "pq"):
             index.pq.cp.min_points_per_centroid = 1
+            # it prepares for a search by Hamming distances that is never made here, and takes most of the time
+            index.do_polysemous_training = False
         index.train(np.ascontiguousarray(points, dtype=np.float32))
         return cls(index)
 

@@ -11,9 +11,9 @@ from PIL import Image
 from dinosearch import Collection
 from dinosearch.embedding import open_embedder
 from dinosearch.errors import DinosearchError, FingerprintMismatchError, SettingError
+from dinosearch.records import POOLINGS
 from tests.conftest import write_photo
 
-POOLINGS = ("cls", "mean", "gem", "cls+mean", "cls+gem")
 SIDE = 224
 
 
@@ -104,9 +104,6 @@ def test_an_unknown_pooling_is_refused_and_nothing_is_begun(tmp_path: Path, two_
         assert collection.index(two_photos).added == 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="ModelChoice.check offers another collection with --pooling max, which cannot be made either"
-)
 def test_an_unknown_pooling_of_a_collection_with_vectors_is_called_unknown(tmp_path: Path, two_photos: Path) -> None:
     with opened(tmp_path / "home", "mean", create=True) as collection:
         collection.index(two_photos)

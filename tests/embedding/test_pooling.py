@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from dinosearch.embedding import open_embedder
-from dinosearch.embedding.pooling import POOLINGS, pool, pooled_dimension
+from dinosearch.embedding.pooling import pool, pooled_dimension
 from dinosearch.embedding.tokens import Tokens
 from dinosearch.errors import SettingError
+from dinosearch.records import POOLINGS
 
 
 def generalised_mean(patches: np.ndarray) -> np.ndarray:

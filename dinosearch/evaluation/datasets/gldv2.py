@@ -88,7 +88,7 @@ def read_recognition(loader: Loader, data: Path) -> Dataset:
     for image, label in _full(listed) if full else _clean(listed):
         images.append(image)
         labels.append(label)
-    found = list(_solution(solution, "landmarks"))
+    found = sorted(_solution(solution, "landmarks"), key=lambda entry: entry[1])  # by id, which breaks ties of GAP
     classes = [frozenset(whole(text, solution, line) for text in wanted) for line, _, wanted, _ in found]
     for path, entries in ((listed, images), (solution, found)):
         if not entries:

@@ -1,0 +1,74 @@
+"""The vector index and the generation of vectors it belongs to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dinosearch.records.model import Fingerprint
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """The vector index as it was built and measured.
+
+    Attributes:
+        type: Faiss factory string, such as `IVF1265,Flat`.
+        rows: vectors inside (dead ones included); newer ones are searched exactly in the tail.
+        trained_on: rows there were when the coarse quantizer was trained.
+        nlist: inverted lists.
+        nprobe: lists visited, by k: the entry of the smallest key >= k holds; above the largest key it grows in
+            proportion.
+        recall_target: recall asked for, 0..1.
+        recall: measured recall@k against exact search, by k, same keys as nprobe.
+        sample: held-out queries that the recall was measured with.
+    """
+
+    type: str
+    rows: int
+    trained_on: int
+    nlist: int
+    nprobe: dict[int, int]
+    recall_target: float
+    recall: dict[int, float]
+    sample: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> IndexInfo:
+        """Read `to_dict()` back, also after a trip through JSON, which turns the integer keys into text."""
+        values = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        values["nprobe"] = {int(k): int(v) for k, v in data["nprobe"].items()}
+        values["recall"] = {int(k): float(v) for k, v in data["recall"].items()}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One set of vectors in a home: a vector file, its committed length, and the index published for it.
+
+    Attributes:
+        number: 1, 2, ...; part of the file names.
+        fingerprint: what the vectors were made with.
+        rows: committed rows of the vector file; anything behind is a left-over and is overwritten.
+        index_sha256: checksum of the published index file, None when none is published.
+        index: how the index was built, None when none is published.
+    """
+
+    number: int
+    fingerprint: Fingerprint
+    rows: int
+    index_sha256: str | None = None
+    index: IndexInfo | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """An index that lies in its file: how it was built, and the file's checksum for the store."""
+
+    index: IndexInfo
+    sha256: str

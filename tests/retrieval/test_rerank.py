@@ -1,0 +1,147 @@
+"""Plans of stages, by themselves and through a collection: the same hits, in the order that the stages say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dinosearch import Collection
+from dinosearch.errors import SettingError
+from dinosearch.retrieval import PRESETS, Rerank, rerank
+from dinosearch.retrieval.expansion import expand
+from dinosearch.retrieval.stages import STAGES
+from tests.conftest import FakeEmbedder, write_photo
+
+PLANS = [*PRESETS, *STAGES, "expansion", "superglobal,expansion,k-reciprocal"]
+
+
+class Rows:
+    """A brute-force search over rows whose ids are 10, 11, 12 ...; counts what is asked of it."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.rows = vectors
+        self.asked: list[np.ndarray] = []
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        self.asked.append(queries)
+        ids, scores = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
+        for row, query in enumerate(queries):
+            cosines = (self.rows @ query).astype(np.float32)
+            order = np.argsort(-cosines, kind="stable")[:k]
+            ids[row, : len(order)], scores[row, : len(order)] = order + 10, cosines[order]
+        return ids, scores
+
+    def vectors(self, ids: np.ndarray) -> np.ndarray:
+        assert (ids >= 10).all()
+        return self.rows[ids - 10]
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("text", PLANS)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_hits_are_neither_lost_nor_doubled(text: str, data: st.DataObject) -> None:
+    count, k, top = (data.draw(st.integers(0, 30)), data.draw(st.integers(1, 40)), data.draw(st.integers(1, 30)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    copies = data.draw(st.booleans())
+    rows = Rows(unit(np.repeat(rng.normal(size=(1, 6)), count, 0) if copies else rng.normal(size=(count, 6))))
+    queries = unit(rng.normal(size=(data.draw(st.integers(1, 3)), 6)))
+    plan = Rerank(Rerank.parse(text).stages, top)
+    ids, cosines = rerank(plan, queries, k, rows.search, rows.vectors)
+    assert ids.shape == cosines.shape == (len(queries), k)
+    for query, row, values in zip(queries, ids, cosines, strict=True):
+        found = row[row >= 0]
+        assert len(found) == len(set(found.tolist())) == min(k, count)
+        assert (row[len(found) :] == -1).all()
+        assert np.isneginf(values[len(found) :]).all()
+        # whatever the order, the score is the cosine to the query as given
+        assert np.allclose(values[: len(found)], rows.vectors(found) @ query, atol=1e-6)
+
+
+def test_the_first_ranks_are_ordered_by_the_stage_and_the_others_stay() -> None:
+    rng = np.random.default_rng(3)
+    rows, query = Rows(unit(rng.normal(size=(40, 8)))), unit(rng.normal(size=(1, 8)))
+    before = rows.search(query, 40)
+    for name, stage in STAGES.items():
+        ids, _ = rerank(Rerank((name,), top=15), query, 40, rows.search, rows.vectors)
+        assert ids[0, 15:].tolist() == before[0][0, 15:].tolist()
+        scores = stage(query[0], rows.vectors(before[0][0, :15]), before[1][0, :15])
+        expected = sorted(range(15), key=lambda i: (-float(scores[i]), int(before[0][0, i])))
+        assert ids[0, :15].tolist() == before[0][0, expected].tolist()
+
+
+def test_expansion_asks_again_with_the_expanded_query() -> None:
+    rng = np.random.default_rng(4)
+    rows, query = Rows(unit(rng.normal(size=(40, 8)))), unit(rng.normal(size=(1, 8)))
+    ids, cosines = rows.search(query, 10)
+    wanted = expand(query[0], rows.vectors(ids[0]), cosines[0])
+    found, _ = rerank(Rerank.parse("expansion"), query, 40, rows.search, rows.vectors)
+    assert len(rows.asked) == 3
+    assert np.array_equal(rows.asked[2][0], wanted)
+    assert found[0].tolist() == rows.search(wanted[None], 40)[0][0].tolist()
+
+
+def test_fast_is_the_first_ranking_and_asks_once() -> None:
+    rng = np.random.default_rng(5)
+    rows, queries = Rows(unit(rng.normal(size=(20, 8)))), unit(rng.normal(size=(3, 8)))
+    ids, _ = rerank(Rerank.parse("fast"), queries, 5, rows.search, rows.vectors)
+    assert len(rows.asked) == 1
+    assert ids.shape == (3, 5)
+
+
+@pytest.mark.parametrize("text", ["", "best", "fast,superglobal", "superglobal,", "SuperGlobal"])
+def test_unknown_names_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is neither a preset .fast, balanced, thorough. nor a stage"):
+        Rerank.parse(text)
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Collection:
+    """Thirty photos: five each of six patterns, and one pattern twice byte by byte."""
+    for number in range(30):
+        path = write_photo(tmp_path / "photos" / f"{number:02}.png", seed=number // 5)
+        path.write_bytes(path.read_bytes() + (b"" if number in (0, 1) else bytes([number])))
+    opened = Collection.open(tmp_path / "index", create=True, embedder=FakeEmbedder())
+    opened.index(tmp_path / "photos")
+    return opened
+
+
+@pytest.mark.parametrize("text", PLANS)
+def test_a_collection_answers_the_same_hits_in_another_order(collection: Collection, tmp_path: Path, text: str) -> None:
+    query = tmp_path / "photos" / "07.png"
+    every = collection.query(query, k=100, rerank=text)
+    fast = collection.query(query, k=100)
+    assert {(hit.path, hit.id) for hit in every} == {(hit.path, hit.id) for hit in fast}
+    assert [hit.rank for hit in every] == list(range(1, 30))
+    scores = {hit.path: hit.score for hit in fast}
+    assert all(hit.score == pytest.approx(scores[hit.path], abs=1e-6) for hit in every)
+    assert collection.query(query, k=100, rerank=text, threshold=2.0) == []
+    near = collection.query(query, k=100, rerank=text, threshold=0.9)
+    assert {hit.path for hit in near} == {path for path, score in scores.items() if score >= 0.9}
+    some = collection.query(query, k=100, rerank=text, where="path ~ '**/0*.png'")
+    assert {Path(hit.path).name for hit in some} == {f"{number:02}.png" for number in range(10)} - {"07.png"}
+    assert query.as_posix() not in {hit.path for hit in every}
+
+
+@pytest.mark.parametrize("text", PLANS)
+def test_small_collections(tmp_path: Path, text: str) -> None:
+    photo = write_photo(tmp_path / "one" / "0.png", seed=1)
+    with Collection.open(tmp_path / "index", create=True, embedder=FakeEmbedder()) as collection:
+        collection.index(tmp_path / "one")
+        assert [hit.path for hit in collection.query(photo, include_self=True, rerank=text)] == [str(photo)]
+        assert collection.query(photo, rerank=text) == []
+        ids, scores = collection.rank(collection.embed(photo), 3, rerank=text)
+        assert ids.tolist() == [[1, -1, -1]]
+        assert scores[0, 0] == pytest.approx(1, abs=1e-6)
+
+
+def test_an_unknown_plan_is_refused_by_a_collection(collection: Collection) -> None:
+    with pytest.raises(SettingError, match="'best' is neither a preset"):
+        collection.query("id:1", rerank="best")
