@@ -1,13 +1,13 @@
 """Train the bundled model `mini`: distil a MobileNet embedder into a small ConvNeXt on a few thousand photos.
 
-    scripts/train_mini.py --data ../shared/data --work WORK --minutes 95
+    scripts/train_mini.py --data ../shared/data --work WORK --minutes 110
 
 Student and teacher see exactly the same strong random view ("function matching", Beyer et al. 2021, arXiv:2106.05237):
 crops, turns, perspective, colour, blur, and mixtures of photos. Beside the photos there are rendered scenes, several
 views of each. A process beside the training makes the views and the teacher's features; the student learns from a
 rolling window of them. Its class token lives in the space of the teacher's principal components, so that its raw
 cosine imitates the teacher's centred cosine. Muon and AdamW, averaged weights, cosine schedule over the given minutes,
-view side rising from 96 to 160 pixels, bfloat16 where the processor has it. The order of views depends on timing, so a
+view side rising from 96 to 192 pixels, bfloat16 where the processor has it. The order of views depends on timing, so a
 second run gives similar weights, not the same. Run it again with the same --work to resume. Choices are made on held-
 out training photos alone (whole Caltech classes, every 20th flower).
 """
@@ -182,7 +182,7 @@ def _arguments() -> argparse.Namespace:
     add("--out", default=str(ROOT / "dinosearch" / "embedding" / "mini.safetensors"))
     add("--log", default=str(ROOT / "docs" / "mini-training-log.txt"))
     add("--architecture", choices=sorted(network.ARCHITECTURES), default="convnext")
-    add("--minutes", type=float, default=95.0, help="of training, resumed parts included")
+    add("--minutes", type=float, default=110.0, help="of training, resumed parts included")
     add("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="threads of the training process")
     add("--makers", type=int, default=1, help="processes of one thread that make views")
     add("--batch", type=int, default=128, help="views a step, a multiple of 8")
