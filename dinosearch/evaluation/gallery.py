@@ -57,10 +57,7 @@ class Gallery:
                 self._ids_by_name[name] = int(entry[0])
         self.missing = tuple(dataset.images[row] for row in np.flatnonzero(ids < 0))
         if len(self.missing) == len(dataset.images):
-            raise DatasetError(
-                f"none of the {len(dataset.images):,} images of {dataset.name} could be read below {root}; check the "
-                "download, and name its folder with: --data FOLDER"
-            )
+            raise nothing_readable(dataset)
         self.sha256 = contents.hexdigest()
         rows = np.flatnonzero(ids >= 0)
         order = np.argsort(ids[rows], kind="stable")
@@ -159,6 +156,14 @@ class Gallery:
         with atomic_path(stored) as temporary, open(temporary, "wb") as file:
             np.save(file, np.stack(rows))
         return np.stack(rows)
+
+
+def nothing_readable(dataset: Dataset) -> DatasetError:
+    """The error for a data set of which no image is there."""
+    return DatasetError(
+        f"none of the {len(dataset.images):,} images of {dataset.name} could be read below {dataset.root}; check the "
+        "download, and name its folder with: --data FOLDER"
+    )
 
 
 def clipped(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from dinosearch.collection import Collection
 from dinosearch.evaluation import recipe
 from dinosearch.evaluation.dataset import Dataset
-from dinosearch.evaluation.gallery import Gallery
+from dinosearch.evaluation.gallery import Gallery, nothing_readable
 from dinosearch.evaluation.measuring import Options, measure_run, milliseconds, with_measures
 from dinosearch.evaluation.result import Cost, Run
 from dinosearch.evaluation.sources import cover
@@ -46,9 +46,10 @@ def run(
     """
     dataset = with_measures(dataset, options)
     names = dict.fromkeys((*dataset.images, *dataset.queries))
-    summary = collection.index(
-        *cover(dataset.root, names), recall=options.recall, index_type=options.index_type, progress=progress
-    )
+    folders = cover(dataset.root, names)
+    if not folders:
+        raise nothing_readable(dataset)
+    summary = collection.index(*folders, recall=options.recall, index_type=options.index_type, progress=progress)
     gallery = Gallery(collection, dataset)
     vectors = gallery.query_vectors(options.query_crop, cache, progress)
     info = collection.info()

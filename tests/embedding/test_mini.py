@@ -127,3 +127,17 @@ def test_rank_one_beats_colour_on_triplets_of_real_photos(mini: ConvNeXt, shared
     scores = (cls @ cls.T).fill_diagonal_(-2).argmax(1).numpy()
     numbers = np.array([int(f.stem.removeprefix("image")) // 3 for f in files])
     assert (numbers[scores] == numbers).mean() >= 0.5
+
+
+def test_every_bar_of_the_project_holds(shared_data: Path, tmp_path: Path) -> None:
+    """Measured as scripts/bench_mini.py does: leave one out, class token, squash to 224, raw cosine."""
+    import bench_mini
+
+    photos = bench_mini.photo_gallery(shared_data / "photos")
+    samples = bench_mini.sample_gallery(bench_mini.ROOT / "sample_images")
+    wanted = ("mini", "random weights, same architecture", "HSV histogram 8x4x4")
+    methods = bench_mini.methods(BUNDLED, tmp_path)  # without the teacher, whose runtime is no test dependency
+    rows = {name: bench_mini.measure(methods[name], photos, samples) for name in wanted}
+    checked = bench_mini.bars(rows)
+    assert len(checked) == 5
+    assert all(held for _, held in checked), [line for line, held in checked if not held]
