@@ -18,6 +18,8 @@ OBJECTS = (
     ("index, import", "failure", "path, reason"),
     ("", "summary", "added, unchanged, moved, changed, removed, failed, offline, embedded, seconds"),
     ("query", "hit", "rank, score, id, path, width, height, format, size, taken, camera"),
+    ("explain", "explanation", "score, without, inliers, bound, matched, box"),
+    ("benchmark", "run", "label, dataset, recipe, queries, scores, loss, cost, worst, published"),
     ("remove", "removed", "removed"),
     (
         "info",

@@ -12,6 +12,7 @@ import click
 from dinosearch import __version__
 from dinosearch.cli.benchmark import benchmark
 from dinosearch.cli.doctor import doctor
+from dinosearch.cli.explain import explain
 from dinosearch.cli.index import index
 from dinosearch.cli.info import info
 from dinosearch.cli.maintain import compact, remove, verify
@@ -85,7 +86,7 @@ def cli(**given: Any) -> None:
     context.obj = settings(context, given)
 
 
-for _command in (index, query, remove, info, verify, compact, export, import_, benchmark, models, doctor):
+for _command in (index, query, explain, remove, info, verify, compact, export, import_, benchmark, models, doctor):
     cli.add_command(_command)
 
 

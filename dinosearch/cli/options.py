@@ -44,7 +44,7 @@ rerank_option = click.option(
     default="fast",
     show_default=True,
     metavar="PRESET",
-    help="fast, balanced, thorough, or stages joined by commas: expansion, superglobal, k-reciprocal.",
+    help="fast, balanced, thorough, or stages joined by commas: expansion, superglobal, k-reciprocal, geometry.",
 )
 """What happens between the nearest vectors and the answer."""
 

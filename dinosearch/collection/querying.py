@@ -5,23 +5,18 @@ The search itself is `vectors`' business and the records are `store`'s; here the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Union
 
 import numpy as np
 
+from dinosearch.collection.comparing import Comparer
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.errors import ImageNotFoundError, SettingError
-from dinosearch.images import fetch_image, is_url, prepare, prepare_pixels, read_bytes
+from dinosearch.collection.pictures import QueryImage, id_of, identity, no_such_id, prepare_image
+from dinosearch.errors import SettingError
 from dinosearch.protocols import Embedder
-from dinosearch.records import Hit, ImageRecord, PreparedImage
-from dinosearch.retrieval import Rerank, combine, rerank
+from dinosearch.records import Hit, ImageRecord
+from dinosearch.retrieval import Match, Rerank, combine, rerank
 from dinosearch.store import parse_filter
-
-# A path, `id:N`, an http(s) URL; encoded bytes; a PIL image or an array (Any, so that PIL stays in `images`).
-QueryImage = Union[str, "os.PathLike[str]", bytes, Any]
 
 
 class Query:
@@ -37,10 +32,13 @@ class Query:
         exact: bool = False,
         unique: bool = False,
         rerank: str | Rerank = "fast",
+        comparer: Callable[[], Comparer] | None = None,
     ) -> None:
         if k < 1:
             raise ValueError(f"k is the number of hits wanted, at least 1, not {k}")
         self._rerank = _plan(rerank)
+        self._comparer = comparer
+        self._images: Sequence[Sequence[QueryImage]] = ()  # of each query
         self._opened = opened
         self._embedder = embedder
         self._k = k
@@ -53,16 +51,20 @@ class Query:
         """Answer one query made of all the images together."""
         if not images:
             raise ValueError("a query needs at least one image")
+        self._images = [images]
         query = combine(self.embed(images), self.embed(negative) if negative else None)
-        skip = frozenset() if include_self else frozenset(_identity(image) for image in (*images, *negative))
+        skip = frozenset() if include_self else frozenset(identity(image) for image in (*images, *negative))
         return self._search(query[None, :], skip - {None})[0]
 
     def by_vectors(self, vectors: np.ndarray) -> list[list[Hit]]:
         """Answer each vector on its own."""
         return self._search(self._directions(vectors), frozenset())
 
-    def ranking(self, vectors: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and scores for each vector, without looking the images up; only among `ids` when they are given."""
+    def ranking(
+        self, vectors: np.ndarray, ids: np.ndarray | None, images: Sequence[QueryImage] = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and scores for each vector, without looking the hits up; only among `ids` when they are given."""
+        self._images = [[image] for image in images]
         allowed = self._opened.store.select(self._where) if self._where else None
         if ids is not None:
             wanted = np.unique(np.asarray(ids, np.int64))
@@ -95,7 +97,7 @@ class Query:
             embedder = self._embedder()
             for start in range(0, len(fresh), embedder.batch_size):
                 part = fresh[start : start + embedder.batch_size]
-                pixels = [_prepare(images[i], embedder).pixels for i in part]
+                pixels = [prepare_image(images[i], embedder.preprocessing, embedder.patch_size).pixels for i in part]
                 for i, row in zip(part, embedder.embed(pixels), strict=True):
                     rows[i] = row
         if not rows:
@@ -103,12 +105,12 @@ class Query:
         return np.stack([row for row in rows if row is not None])
 
     def _stored(self, image: QueryImage) -> np.ndarray | None:
-        image_id = _image_id(image)
+        image_id = id_of(image)
         if image_id is None:
             return None
         search = self._opened.search()
         if not self._opened.store.records([image_id]):
-            raise _no_such_id(image_id, self._opened)
+            raise no_such_id(image_id, self._opened)
         row: np.ndarray = search.vectors(np.array([image_id], dtype=np.int64))[0]
         return row
 
@@ -129,7 +131,13 @@ class Query:
         def first(directions: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
             return search.search(directions, depth, allowed=allowed, exact=self._exact)
 
-        return rerank(self._rerank, queries, k, first, search.vectors)
+        def compare(number: int, ids: np.ndarray) -> list[Match | None]:
+            return [] if self._comparer is None else self._comparer().matches(self._images[number], ids.tolist())
+
+        try:
+            return rerank(self._rerank, queries, k, first, search.vectors, compare if self._images else None)
+        except ValueError as error:
+            raise SettingError(f"{error}, or leave it out for: --rerank fast") from None
 
     def _hits(
         self,
@@ -159,45 +167,3 @@ def _plan(text: str | Rerank) -> Rerank:
 
 def _hit(rank: int, score: float, r: ImageRecord) -> Hit:
     return Hit(rank, score, r.id, r.path, r.width, r.height, r.format, r.size, r.taken, r.camera)
-
-
-def _prepare(image: QueryImage, embedder: Embedder) -> PreparedImage:
-    """Bytes, paths and addresses through the decoder, pixels directly, both as the collection's images were."""
-    settings, patch = embedder.preprocessing, embedder.patch_size
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return prepare(bytes(image), "the image given as bytes", settings, patch)
-    if isinstance(image, (str, os.PathLike)):
-        name = os.fspath(image)
-        if is_url(name):
-            return prepare(fetch_image(name), name, settings, patch)
-        path = os.path.expanduser(name)
-        return prepare(read_bytes(path), name, settings, patch)
-    return prepare_pixels(image, settings, patch)
-
-
-def _image_id(image: QueryImage) -> int | None:
-    if isinstance(image, str) and image.startswith("id:") and not Path(image).exists():
-        number = image[3:]
-        if not number.isdecimal():
-            raise ImageNotFoundError(
-                f"{image} is neither a file nor an image id such as id:12; look ids up with: dinosearch query"
-            )
-        return int(number)
-    return None
-
-
-def _identity(image: QueryImage) -> str | int | None:
-    """What the queried file is called inside the collection, so that it does not answer itself."""
-    image_id = _image_id(image)
-    if image_id is not None:
-        return image_id
-    if isinstance(image, (str, os.PathLike)) and not is_url(os.fspath(image)):
-        return os.path.abspath(os.path.expanduser(image))
-    return None
-
-
-def _no_such_id(image_id: int, opened: OpenedHome) -> ImageNotFoundError:
-    return ImageNotFoundError(
-        f"there is no image id:{image_id} in {opened.home.path}; ids are listed by: dinosearch export - "
-        f"--home {opened.home.path}"
-    )

@@ -13,12 +13,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dinosearch.collection import maintenance, transfer
+from dinosearch.collection.comparing import Comparer
 from dinosearch.collection.model import ModelChoice
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.collection.querying import Query, QueryImage
+from dinosearch.collection.pictures import QueryImage
+from dinosearch.collection.querying import Query
 from dinosearch.collection.reports import CollectionInfo
+from dinosearch.images import draw_explanation
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import Hit
+from dinosearch.records import Explanation, Hit
 
 Paths = str | os.PathLike[str]
 Self = TypeVar("Self", bound="CollectionReader")
@@ -33,6 +36,7 @@ class CollectionReader:
         # A collection that is dropped without `close` closes its files when it is collected.
         self._close = weakref.finalize(self, opened.close)
         self._embedder: Embedder | None = None
+        self._comparer: Comparer | None = None
         self._lock = threading.Lock()
 
     @property
@@ -81,7 +85,7 @@ class CollectionReader:
             include_self: also answer the queried files themselves.
             unique: answer identical files once.
             rerank: `fast` (the nearest vectors), `balanced`, `thorough`, or stages joined by commas: `expansion`,
-                `superglobal`, `k-reciprocal`. Stages change the order; the score stays the cosine.
+                `superglobal`, `k-reciprocal`, `geometry`. Stages change the order; the score stays the cosine.
 
         Returns:
             At most k hits, best first.
@@ -90,8 +94,34 @@ class CollectionReader:
             ImageNotFoundError, ImageUnreadableError: an image that is not there or cannot be decoded.
             FilterError: the filter cannot be read.
         """
-        query = Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique, rerank)
+        query = Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique, rerank, self._comparing)
         return query.by_images(images, negative, include_self)
+
+    def explain(self, query: QueryImage, result: QueryImage) -> Explanation:
+        """Compare two images patch by patch: what of the query is seen in the result, and where.
+
+        Args:
+            query: as in `query`.
+            result: the same forms; `id:N` for an image of the collection.
+
+        Raises:
+            ImageNotFoundError, ImageUnreadableError: an image that is not there or cannot be decoded.
+            SettingError: an embedder of one's own without patch tokens.
+        """
+        return self._comparing().explain(query, result)[0]
+
+    def draw_explanation(self, query: QueryImage, result: QueryImage) -> tuple[Explanation, bytes]:
+        """The same with a picture of it for people: PNG."""
+        explanation, first, second = self._comparing().explain(query, result)
+        names = tuple(os.path.basename(image) if isinstance(image, str) else "image" for image in (query, result))
+        return explanation, draw_explanation(explanation, first, second, (names[0], names[1]))
+
+    def _comparing(self) -> Comparer:
+        embedder = self.embedder
+        with self._lock:
+            if self._comparer is None:
+                self._comparer = Comparer(self._opened, embedder)
+            return self._comparer
 
     def embed(self, *images: QueryImage) -> np.ndarray:
         """Embed images without storing them: (n, dimension) float32, rows of unit length."""
@@ -138,6 +168,7 @@ class CollectionReader:
         where: str | None = None,
         exact: bool = False,
         rerank: str = "fast",
+        images: Sequence[QueryImage] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rank images by their similarity to each vector as arrays, for programs that ask thousands at once.
 
@@ -148,6 +179,7 @@ class CollectionReader:
             where: a filter.
             exact: brute force instead of the index.
             rerank: a preset or stages, as in `query`.
+            images: the image of each vector, which `geometry` needs.
 
         Returns:
             ids (n, k) int64, best first, ties by smaller id, -1 where fewer exist; scores (n, k) float32 cosines, -inf
@@ -156,7 +188,10 @@ class CollectionReader:
         Raises:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
-        return Query(self._opened, lambda: self.embedder, k, where, exact=exact, rerank=rerank).ranking(vectors, ids)
+        query = Query(
+            self._opened, lambda: self.embedder, k, where, exact=exact, rerank=rerank, comparer=self._comparing
+        )
+        return query.ranking(vectors, ids, images)
 
     def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Hand out stored vectors: (ids (n,) int64, vectors (n, dimension) float32); all live ones when `ids` is None.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dinosearch.errors import DatasetError
+from dinosearch.errors import DatasetError, SettingError
 from dinosearch.evaluation import recipe
 from dinosearch.evaluation.dataset import Dataset
 from dinosearch.evaluation.measuring import Options, measure_run, milliseconds, with_measures
@@ -18,7 +18,7 @@ from dinosearch.evaluation.run import facts_of
 from dinosearch.home import sha256_file
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation
-from dinosearch.retrieval import Rerank
+from dinosearch.retrieval import GEOMETRY, Rerank
 from dinosearch.retrieval import rerank as rank_again
 
 DATABASE_NAMES, QUERY_NAMES = ("X", "database", "index"), ("Q", "queries", "query")
@@ -41,6 +41,8 @@ def run_descriptors(
     Raises:
         DatasetError: a file that cannot be read, or that has another number of vectors than the data set has images.
     """
+    if GEOMETRY in Rerank.parse(options.rerank).stages:
+        raise SettingError(f"{GEOMETRY} compares pictures, which descriptors have not; leave it out")
     dataset = with_measures(dataset, options)
     database, queries = read_descriptors(dataset, files)
     facts = {**facts_of(dataset, queries), "unreadable": [], "images_sha256": None}
@@ -62,11 +64,12 @@ def run_descriptors(
 
             def cost(sample: np.ndarray) -> Cost:
                 once = milliseconds(
-                    lambda row: list(ranks.rankings(row[None], 10, exact=options.exact, rerank=options.rerank)), sample
+                    lambda row: list(ranks.rankings(row[None], 10, exact=options.exact, rerank=options.rerank)),
+                    queries[sample],
                 )
                 return Cost(0, 0.0, once, None, stored / max(1, len(database)))
 
-            return measure_run(dataset, ranks, queries, options, label, facts, made, cost, progress)
+            return measure_run(dataset, ranks, queries, options, label, facts, made, cost, progress=progress)
         finally:
             ranks.close()
 
@@ -96,6 +99,7 @@ class _Vectors:
         *,
         exact: bool = False,
         rerank: str = "fast",
+        pictures: Sequence[Any] = (),
         progress: Progress | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """As `gallery.Gallery.rankings`."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,7 @@ class Gallery:
         *,
         exact: bool = False,
         rerank: str = "fast",
+        pictures: Sequence[Any] = (),
         progress: Progress | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rank the database for each query vector.
@@ -91,6 +93,7 @@ class Gallery:
             depth: ids wanted; None for all.
             exact: brute force instead of the index.
             rerank: see `Collection.query`.
+            pictures: the image of each query, for stages that compare images.
             progress: told about the stage `queries`.
 
         Yields:
@@ -103,13 +106,20 @@ class Gallery:
             known = np.flatnonzero(~np.isnan(part[:, 0]))
             ids, scores = np.empty((0, k), np.int64), np.empty((0, k), np.float32)
             if len(known):
-                ids, scores = self.collection.rank(part[known], k, ids=self._only, exact=exact, rerank=rerank)
+                asked = [pictures[start + int(i)] for i in known] if pictures else []
+                ids, scores = self.collection.rank(
+                    part[known], k, ids=self._only, exact=exact, rerank=rerank, images=asked
+                )
             place = {int(position): i for i, position in enumerate(known)}
             for position in range(len(part)):
                 i = place.get(position)
                 yield (NO_ROWS, NO_SCORES) if i is None else self.expand(ids[i], scores[i])
             if progress is not None:
                 progress("queries", min(start + step, len(vectors)), len(vectors))
+
+    def pictures(self, crop: bool) -> Sequence[Any]:
+        """The image of each query, opened when it is looked at."""
+        return _Pictures(self.dataset, self.dataset.boxes if crop else ())
 
     def query_files(self) -> list[str]:
         """Paths of the query images that the collection could read."""
@@ -156,6 +166,24 @@ class Gallery:
         with atomic_path(stored) as temporary, open(temporary, "wb") as file:
             np.save(file, np.stack(rows))
         return np.stack(rows)
+
+
+class _Pictures(Sequence[Any]):
+    def __init__(self, dataset: Dataset, boxes: tuple[Box | None, ...]) -> None:
+        self._dataset, self._boxes = dataset, boxes
+
+    def __len__(self) -> int:
+        return len(self._dataset.queries)
+
+    def __getitem__(self, query: Any) -> Any:
+        if isinstance(query, slice):
+            return [self[i] for i in range(*query.indices(len(self)))]
+        path = os.path.join(self._dataset.root, *self._dataset.queries[query].split("/"))
+        box = self._boxes[query] if self._boxes else None
+        if box is None:
+            return path
+        image = decode(read_bytes(path), path)[0]
+        return image.crop(clipped(box, image.size))
 
 
 def nothing_readable(dataset: Dataset) -> DatasetError:

@@ -25,6 +25,8 @@ LOSS_AT = (1, 10, 100)
 SAMPLE = 1000
 """Queries that the index's recall is measured with, the first ones of a random order."""
 TIMED = 200
+BUDGET = 5000.0
+"""Milliseconds after which timing ends."""
 WORST, SHOWN = 5, 10
 
 
@@ -40,6 +42,7 @@ class Rankable(Protocol):
         *,
         exact: bool = False,
         rerank: str = "fast",
+        pictures: Sequence[Any] = (),
         progress: Progress | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
 
@@ -78,7 +81,8 @@ def measure_run(
     facts: dict[str, Any],
     made: dict[str, Any],
     cost: Callable[[np.ndarray], Cost],
-    progress: Progress | None,
+    pictures: Sequence[Any] = (),
+    progress: Progress | None = None,
 ) -> Run:
     """Rank, score and compare.
 
@@ -90,18 +94,19 @@ def measure_run(
         label: what to call the run.
         facts: of the data set, for the report.
         made: the recipe.
-        cost: told up to TIMED query vectors, says what the run cost.
+        cost: told up to TIMED positions of queries, says what the run cost.
+        pictures: the image of each query, for stages that compare images.
         progress: told about the stage `queries`.
     """
     depth = _depth(dataset, options, len(ranks.ids))
     first: list[tuple[np.ndarray, np.ndarray]] = []
-    scores, used = _scores(dataset, ranks, vectors, depth, options, options.exact, first, progress)
-    sample = vectors[~np.isnan(vectors[:, 0])]
-    sample = sample[np.random.default_rng(options.seed).permutation(len(sample))[:SAMPLE]]
+    scores, used = _scores(dataset, ranks, vectors, depth, options, options.exact, pictures, first, progress)
+    known = np.flatnonzero(~np.isnan(vectors[:, 0]))
+    sample = known[np.random.default_rng(options.seed).permutation(len(known))[:SAMPLE]]
     loss = None
     if not options.exact:
-        exact, _ = _scores(dataset, ranks, vectors, depth, options, True, None, progress)
-        loss = IndexLoss(_recall(ranks, sample), exact)
+        exact, _ = _scores(dataset, ranks, vectors, depth, options, True, pictures, None, progress)
+        loss = IndexLoss(_recall(ranks, vectors[sample]), exact)
     made = {**made, "depth": depth or len(ranks.ids), **used}
     return Run(
         label=label,
@@ -123,15 +128,20 @@ def _scores(
     depth: int | None,
     options: Options,
     exact: bool,
+    pictures: Sequence[Any],
     first: list[tuple[np.ndarray, np.ndarray]] | None,
     progress: Progress | None,
 ) -> tuple[tuple[Scores, ...], dict[str, Any]]:
     """Scores of setups and recognition parts; the first ranks of each query are put into `first`."""
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     near = max([SHOWN, *(recognition.depth(part) for part in _parts(dataset))])
+    # a query that counts nowhere is not asked: in a folder of photos it may be most of them
+    vectors = np.where(_counting(dataset)[:, None], vectors, np.float32(np.nan))
 
     def passing() -> Iterator[np.ndarray]:
-        for rows, cosines in ranks.rankings(vectors, depth, exact=exact, rerank=options.rerank, progress=progress):
+        for rows, cosines in ranks.rankings(
+            vectors, depth, exact=exact, rerank=options.rerank, pictures=pictures, progress=progress
+        ):
             kept.append((rows[: near + SHOWN], cosines[: near + SHOWN]))
             yield rows
 
@@ -144,6 +154,16 @@ def _scores(
     if first is not None:
         first.extend(kept)
     return tuple(scores), used
+
+
+def _counting(dataset: Dataset) -> np.ndarray:
+    """(queries,) bool: whether anything is relevant to a query, or its label is predicted."""
+    counting = np.zeros(len(dataset.queries), bool)
+    for part in _parts(dataset):
+        counting[part.queries] = True
+    for query in np.flatnonzero(~counting):
+        counting[query] = any(len(setup.truth[int(query)].relevant) for setup in dataset.setups)
+    return counting
 
 
 def _parts(dataset: Dataset) -> list[Recognition]:
@@ -184,9 +204,11 @@ def _recall(ranks: Rankable, sample: np.ndarray) -> dict[int, float]:
 
 
 def milliseconds(does: Callable[[Any], object], sample: Iterable[Any]) -> float:
-    """Median wall-clock time of one call at a time, one for each of the sample; NaN where that is empty."""
-    times = []
+    """Median wall-clock time of one call at a time, over as much of the sample as BUDGET allows; NaN for none."""
+    times: list[float] = []
     for one in sample:
+        if sum(times) > BUDGET:
+            break
         started = time.perf_counter()
         does(one)
         times.append((time.perf_counter() - started) * 1000)

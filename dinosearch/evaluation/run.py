@@ -59,6 +59,13 @@ def run(
         "images_sha256": gallery.sha256,
     }
     made = recipe.recipe(collection, info, options)
+    pictures = gallery.pictures(options.query_crop)
+
+    def ask(query: int) -> None:
+        collection.rank(
+            vectors[query], 10, exact=options.exact, rerank=options.rerank, images=pictures[query : query + 1]
+        )
+
     return measure_run(
         dataset,
         gallery,
@@ -70,12 +77,11 @@ def run(
         lambda sample: Cost(
             embedded=summary.embedded,
             index_seconds=summary.seconds,
-            query_ms=milliseconds(
-                lambda row: collection.search_vectors(row, 10, exact=options.exact, rerank=options.rerank), sample
-            ),
+            query_ms=milliseconds(ask, sample.tolist()),
             query_embed_ms=_embed_ms(collection, gallery),
             bytes_per_image=info.bytes / max(1, info.images),
         ),
+        pictures,
         progress,
     )
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dinosearch.images.decode import MAX_PIXELS, decode, formats
+from dinosearch.images.explanation_png import draw_explanation, verdict
 from dinosearch.images.find import scan
 from dinosearch.images.picture import thumbnail_jpeg
 from dinosearch.images.pool import DecodePool
 from dinosearch.images.read import read_bytes
 from dinosearch.images.remote import fetch_image, is_url
-from dinosearch.images.resize import prepare, prepare_pixels
+from dinosearch.images.resize import prepare, prepare_pixels, resize, upright
 from dinosearch.images.sheet import contact_sheet
 from dinosearch.images.sniff import kind
 from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
 from dinosearch.images.thumbnail import thumbnail
+from dinosearch.images.views import painted_over, turned
 
 __all__ = [
     "MAX_PIXELS",
     "DecodePool",
     "contact_sheet",
     "decode",
+    "draw_explanation",
     "fetch_image",
     "formats",
     "is_archive",
@@ -26,13 +29,18 @@ __all__ = [
     "is_url",
     "iter_members",
     "kind",
+    "painted_over",
     "prepare",
     "prepare_pixels",
     "read_bytes",
     "read_member",
+    "resize",
     "scan",
     "scan_tar",
     "split_member",
     "thumbnail",
     "thumbnail_jpeg",
+    "turned",
+    "upright",
+    "verdict",
 ]

@@ -52,18 +52,22 @@ def prepare_pixels(
         TypeError: neither a Pillow image nor an array, or an array of another type of number.
         ValueError: an array of another shape, without pixels, or with floats outside 0..1.
     """
+    rgb, info = upright(image)
+    digest = hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
+    return PreparedImage(resize(rgb, preprocessing, patch), info, digest)
+
+
+def upright(image: Image.Image | np.ndarray | Any) -> tuple[Image.Image, ImageInfo]:
+    """The image as upright RGB; arguments and errors as `prepare_pixels`."""
     if isinstance(image, Image.Image):
         exif = read_exif(image)
         rgb, turn = to_rgb(image), transposition(exif)
         rgb = rgb.transpose(turn) if turn is not None else rgb
-        info = ImageInfo(rgb.width, rgb.height, image.format or "MEMORY", taken(exif), camera(exif))
-    elif isinstance(image, np.ndarray):
+        return rgb, ImageInfo(rgb.width, rgb.height, image.format or "MEMORY", taken(exif), camera(exif))
+    if isinstance(image, np.ndarray):
         rgb = to_rgb(_from_array(image))
-        info = ImageInfo(rgb.width, rgb.height, "MEMORY")
-    else:
-        raise TypeError(f"an image is a path, bytes, a PIL image or a numpy array, not {type(image).__name__}")
-    digest = hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
-    return PreparedImage(resize(rgb, preprocessing, patch), info, digest)
+        return rgb, ImageInfo(rgb.width, rgb.height, "MEMORY")
+    raise TypeError(f"an image is a path, bytes, a PIL image or a numpy array, not {type(image).__name__}")
 
 
 def resize(image: Image.Image, preprocessing: Preprocessing, patch: int = 14) -> np.ndarray:

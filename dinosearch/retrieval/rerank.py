@@ -8,20 +8,27 @@ cosines to the query as it was given, whatever the order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dinosearch.retrieval.expansion import expand
 from dinosearch.retrieval.stages import STAGES, reorder
+from dinosearch.retrieval.verification import Match, fuse
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """(queries (n, d), k) -> ids (n, k) int64, -1 where fewer exist, and their cosines (n, k), -inf there."""
 Vectors = Callable[[np.ndarray], np.ndarray]
 """ids (m,) -> stored vectors (m, d) float32."""
 
+Compare = Callable[[int, np.ndarray], "list[Match | None]"]
+"""(number of the query, ids (m,)) -> how each of these images matches that query, None where it cannot be read."""
+
 EXPANSION = "expansion"
+GEOMETRY = "geometry"
+COMPARED = 20
+"""Ranks whose pictures are compared patch by patch; each costs a forward pass at twice the side."""
 EXPANDED_BY = 10
 """Neighbours that expand a query; published choices are 10 to 50."""
 TOP = 400
@@ -34,7 +41,7 @@ class Rerank:
     """What happens between the first ranking and the answer.
 
     Attributes:
-        stages: names of `STAGES`, or `expansion`, in the order they are applied.
+        stages: names of `STAGES`, `expansion` or `geometry`, in the order they are applied.
         top: ranks that stages score again.
     """
 
@@ -54,7 +61,7 @@ class Rerank:
         if text in PRESETS:
             return PRESETS[text]
         names = tuple(text.split(","))
-        known = (EXPANSION, *STAGES)
+        known = (EXPANSION, *STAGES, GEOMETRY)
         for name in names:
             if name not in known:
                 raise ValueError(
@@ -66,13 +73,13 @@ class Rerank:
 PRESETS = {
     "fast": Rerank(),
     "balanced": Rerank(("superglobal",)),
-    "thorough": Rerank((EXPANSION, "k-reciprocal")),
+    "thorough": Rerank(("k-reciprocal", GEOMETRY)),
 }
 """Named choices of stages; which one pays for its milliseconds is measured in docs/benchmarks.md."""
 
 
 def rerank(
-    plan: Rerank, queries: np.ndarray, k: int, search: Search, vectors: Vectors
+    plan: Rerank, queries: np.ndarray, k: int, search: Search, vectors: Vectors, compare: Compare | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rank by a plan.
 
@@ -82,11 +89,14 @@ def rerank(
         k: ranks wanted.
         search: the first ranking.
         vectors: stored vectors by id.
+        compare: compares pictures; without it there is no `geometry`.
 
     Returns:
         ids (n, k) int64, -1 where fewer exist, and cosines (n, k) float32 to the queries as given, -inf where the id is
         -1. Without expansion the ids are those of the first `max(k, top)` ranks.
     """
+    if GEOMETRY in plan.stages and compare is None:
+        raise ValueError("geometry compares pictures, which vectors have not; ask with images")
     if not plan or not len(queries):
         return search(queries, k)
     depth, asked = max(k, plan.top), queries
@@ -98,8 +108,12 @@ def rerank(
             found, cosines = search(asked, depth)
         else:
             for row, query in enumerate(asked):
-                head = min(plan.top, int((found[row] >= 0).sum()))
-                scores = STAGES[stage](query, vectors(found[row, :head]), cosines[row, :head])
+                top = COMPARED if stage == GEOMETRY else plan.top
+                head = min(top, int((found[row] >= 0).sum()))
+                if stage == GEOMETRY:
+                    scores = _fused(cosines[row, :head], compare(row, found[row, :head]) if compare else [])
+                else:
+                    scores = STAGES[stage](query, vectors(found[row, :head]), cosines[row, :head])
                 order = reorder(found[row], cosines[row], scores, head)
                 found[row], cosines[row] = found[row, order], cosines[row, order]
     found, cosines = found[:, :k], cosines[:, :k]
@@ -112,6 +126,12 @@ def _expanded(query: np.ndarray, ids: np.ndarray, cosines: np.ndarray, vectors: 
     near = ids[:EXPANDED_BY]
     near = near[near >= 0]
     return expand(query, vectors(near), cosines[: len(near)])
+
+
+def _fused(cosines: np.ndarray, matches: Sequence[Match | None]) -> np.ndarray:
+    """Scores that lift accepted matches and leave the others in the order they have."""
+    ranked = np.sort(cosines)[::-1]  # an earlier stage may have changed the order, which is to be kept
+    return np.array([fuse(float(cosine), match) for cosine, match in zip(ranked, matches, strict=True)], np.float64)
 
 
 def _cosines(query: np.ndarray, ids: np.ndarray, vectors: Vectors) -> np.ndarray:

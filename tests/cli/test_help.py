@@ -12,7 +12,20 @@ from dinosearch.cli import cli
 from dinosearch.embedding import CHECKPOINTS
 from tests.cli.conftest import Run, objects
 
-VERBS = ["index", "query", "remove", "info", "verify", "compact", "export", "import", "benchmark", "models", "doctor"]
+VERBS = [
+    "index",
+    "query",
+    "explain",
+    "remove",
+    "info",
+    "verify",
+    "compact",
+    "export",
+    "import",
+    "benchmark",
+    "models",
+    "doctor",
+]
 
 
 def test_the_verbs() -> None:

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from dinosearch import Collection
 from dinosearch.errors import SettingError
-from dinosearch.retrieval import PRESETS, Rerank, rerank
+from dinosearch.retrieval import GEOMETRY, PRESETS, Rerank, rerank
 from dinosearch.retrieval.expansion import expand
 from dinosearch.retrieval.stages import STAGES
+from dinosearch.retrieval.transform import Transform
+from dinosearch.retrieval.verification import Match
 from tests.conftest import FakeEmbedder, write_photo
 
-PLANS = [*PRESETS, *STAGES, "expansion", "superglobal,expansion,k-reciprocal"]
+PLANS = ["fast", "balanced", *STAGES, "expansion", "superglobal,expansion,k-reciprocal"]
+"""Those that need vectors only; pictures are compared in tests/collection/test_comparing.py."""
 
 
 class Rows:
@@ -94,6 +97,35 @@ def test_fast_is_the_first_ranking_and_asks_once() -> None:
     ids, _ = rerank(Rerank.parse("fast"), queries, 5, rows.search, rows.vectors)
     assert len(rows.asked) == 1
     assert ids.shape == (3, 5)
+
+
+def test_geometry_lifts_what_matches_and_keeps_the_order_of_the_others() -> None:
+    rng = np.random.default_rng(6)
+    rows, query = Rows(unit(rng.normal(size=(40, 8)))), unit(rng.normal(size=(1, 8)))
+    first = rows.search(query, 40)[0][0]
+    lifted = int(first[12])
+    box = (0.0, 0.0, 1.0, 1.0)
+    shift = Transform(np.eye(2, 3), np.ones(9, bool))
+    match = Match(shift, 0, np.zeros((9, 2), np.int64), np.ones(9, bool), count=90, bound=9, box=box)
+    asked = []
+
+    def compare(number: int, ids: np.ndarray) -> list[Match | None]:
+        asked.append((number, ids.tolist()))
+        return [match if image_id == lifted else None for image_id in ids]
+
+    ids, _ = rerank(Rerank((GEOMETRY,)), query, 40, rows.search, rows.vectors, compare)
+    others = [image_id for image_id in first[:20].tolist() if image_id != lifted]
+    found = ids[0].tolist()
+    assert asked == [(0, first[:20].tolist())]
+    assert found.index(lifted) < 12
+    assert [image_id for image_id in found[:20] if image_id != lifted] == others
+    assert found[20:] == first[20:].tolist()
+
+
+def test_geometry_needs_pictures() -> None:
+    rows = Rows(unit(np.ones((2, 4))))
+    with pytest.raises(ValueError, match="geometry compares pictures"):
+        rerank(PRESETS["thorough"], unit(np.ones((1, 4))), 2, rows.search, rows.vectors)
 
 
 @pytest.mark.parametrize("text", ["", "best", "fast,superglobal", "superglobal,", "SuperGlobal"])

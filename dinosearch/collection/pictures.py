@@ -1,0 +1,77 @@
+"""What a query may be given as: a path, `id:N`, a web address, encoded bytes, a Pillow image or an array."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Union
+
+from dinosearch.collection.opened import OpenedHome
+from dinosearch.errors import ImageNotFoundError
+from dinosearch.images import decode, fetch_image, is_url, prepare, prepare_pixels, read_bytes, upright
+from dinosearch.records import PreparedImage, Preprocessing
+
+# Any stands for a Pillow image or an array, so that Pillow stays in `images`.
+QueryImage = Union[str, "os.PathLike[str]", bytes, Any]
+
+
+def prepare_image(image: QueryImage, preprocessing: Preprocessing, patch: int) -> PreparedImage:
+    """Bytes, paths and addresses through the decoder, pixels directly, both as the collection's images were."""
+    encoded = _encoded(image)
+    return prepare(*encoded, preprocessing, patch) if encoded else prepare_pixels(image, preprocessing, patch)
+
+
+def picture(image: QueryImage, opened: OpenedHome, hint: int) -> Any:
+    """The image upright in RGB as a Pillow image, at least `hint` pixels on its shorter side where it has them.
+
+    Raises:
+        ImageNotFoundError, ImageUnreadableError: it is not there or cannot be decoded.
+    """
+    number = id_of(image)
+    if number is not None:
+        records = opened.store.records([number])
+        if not records:
+            raise no_such_id(number, opened)
+        image = records[0].path
+    encoded = _encoded(image)
+    return decode(*encoded, hint=hint)[0] if encoded else upright(image)[0]
+
+
+def id_of(image: QueryImage) -> int | None:
+    """The number of an `id:N`; None for everything else, also for a file of such a name."""
+    if isinstance(image, str) and image.startswith("id:") and not Path(image).exists():
+        number = image[3:]
+        if not number.isdecimal():
+            raise ImageNotFoundError(
+                f"{image} is neither a file nor an image id such as id:12; look ids up with: dinosearch query"
+            )
+        return int(number)
+    return None
+
+
+def identity(image: QueryImage) -> str | int | None:
+    """What the queried file is called inside the collection, so that it does not answer itself."""
+    number = id_of(image)
+    if number is not None:
+        return number
+    if isinstance(image, (str, os.PathLike)) and not is_url(os.fspath(image)):
+        return os.path.abspath(os.path.expanduser(image))
+    return None
+
+
+def no_such_id(number: int, opened: OpenedHome) -> ImageNotFoundError:
+    """The error for an id that no image has."""
+    return ImageNotFoundError(
+        f"there is no image id:{number} in {opened.home.path}; ids are listed by: dinosearch export - "
+        f"--home {opened.home.path}"
+    )
+
+
+def _encoded(image: QueryImage) -> tuple[bytes, str] | None:
+    """The encoded bytes and what to call them; None for what is already pixels."""
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image), "the image given as bytes"
+    if isinstance(image, (str, os.PathLike)):
+        name = os.fspath(image)
+        return (fetch_image(name) if is_url(name) else read_bytes(os.path.expanduser(name))), name
+    return None
