@@ -32,9 +32,8 @@ def test_the_first_thirty_lines_show_index_and_query_with_output() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_options_exist(page: Path) -> None:
-    for verb, rest in re.findall(
-        r"dinosearch (index|query|explain|benchmark|remove|info|verify|compact|export|import|models|doctor)\b([^`\n]*)", page.read_text()
-    ):
+    verbs = "|".join(commands())
+    for verb, rest in re.findall(rf"dinosearch ({verbs})\b([^`\n]*)", page.read_text()):
         known = {option for parameter in commands()[verb].params for option in parameter.opts} | {"--help"}
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", rest.split("#")[0]):
             assert option in known, f"{page.name}: dinosearch {verb} has no {option}"
