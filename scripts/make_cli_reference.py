@@ -61,9 +61,9 @@ turns back; `--paths` and `-0` write its very bytes.
 | code | meaning |
 |---|---|
 | 0 | done, or found |
-| 1 | `query` found nothing |
+| 1 | `query` found nothing, `explain` nothing in common |
 | 2 | error, named in one sentence on stderr |
-| 3 | done, but some images failed (`index`, `import`), or problems remain (`verify`) |
+| 3 | done, but some images failed (`index`, `import`, `benchmark`), or problems remain (`verify`) |
 | 130 | interrupted; what was finished is kept |
 
 ## Shell completion

@@ -39,8 +39,22 @@ _COMMON = (
     ),
 )
 
+
+def _checked_rerank(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse an unknown stage before anything is indexed or searched."""
+    if value != "fast":
+        from dinosearch.retrieval import Rerank
+
+        try:
+            Rerank.parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return value
+
+
 rerank_option = click.option(
     "--rerank",
+    callback=_checked_rerank,
     default="fast",
     show_default=True,
     metavar="PRESET",

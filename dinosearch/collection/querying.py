@@ -15,7 +15,7 @@ from dinosearch.collection.pictures import QueryImage, id_of, identity, no_such_
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Embedder
 from dinosearch.records import Hit, ImageRecord
-from dinosearch.retrieval import Match, Rerank, combine, rerank
+from dinosearch.retrieval import GEOMETRY, Match, Rerank, combine, rerank
 from dinosearch.store import parse_filter
 
 
@@ -132,12 +132,15 @@ class Query:
             return search.search(directions, depth, allowed=allowed, exact=self._exact)
 
         def compare(number: int, ids: np.ndarray) -> list[Match | None]:
-            return [] if self._comparer is None else self._comparer().matches(self._images[number], ids.tolist())
+            assert self._comparer is not None
+            return self._comparer().matches(self._images[number], ids.tolist())
 
-        try:
-            return rerank(self._rerank, queries, k, first, search.vectors, compare if self._images else None)
-        except ValueError as error:
-            raise SettingError(f"{error}, or leave it out for: --rerank fast") from None
+        pictured = bool(self._images) and self._comparer is not None
+        if GEOMETRY in self._rerank.stages and not pictured:
+            raise SettingError(
+                "geometry compares pictures, which vectors have not; ask with images, or use: --rerank fast"
+            )
+        return rerank(self._rerank, queries, k, first, search.vectors, compare if pictured else None)
 
     def _hits(
         self,

@@ -19,7 +19,6 @@ from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.pictures import QueryImage
 from dinosearch.collection.querying import Query
 from dinosearch.collection.reports import CollectionInfo
-from dinosearch.images import draw_explanation
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import Explanation, Hit
 
@@ -112,6 +111,8 @@ class CollectionReader:
 
     def draw_explanation(self, query: QueryImage, result: QueryImage) -> tuple[Explanation, bytes]:
         """The same with a picture of it for people: PNG."""
+        from dinosearch.images.explanation_png import draw_explanation
+
         explanation, first, second = self._comparing().explain(query, result)
         names = tuple(os.path.basename(image) if isinstance(image, str) else "image" for image in (query, result))
         return explanation, draw_explanation(explanation, first, second, (names[0], names[1]))

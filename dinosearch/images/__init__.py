@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dinosearch.images.decode import MAX_PIXELS, decode, formats
-from dinosearch.images.explanation_png import draw_explanation, verdict
 from dinosearch.images.find import scan
 from dinosearch.images.picture import thumbnail_jpeg
 from dinosearch.images.pool import DecodePool
@@ -21,7 +20,6 @@ __all__ = [
     "DecodePool",
     "contact_sheet",
     "decode",
-    "draw_explanation",
     "fetch_image",
     "formats",
     "is_archive",
@@ -42,5 +40,4 @@ __all__ = [
     "thumbnail_jpeg",
     "turned",
     "upright",
-    "verdict",
 ]

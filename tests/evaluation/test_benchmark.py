@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import pickle
 import shutil
 from pathlib import Path
@@ -215,7 +214,23 @@ def test_mistakes_get_one_sentence(arguments: list[str], why: str, landmarks: Pa
     assert result.exit_code == 2
     assert why in result.stderr
     assert len([line for line in result.stderr.splitlines() if line.startswith("dinosearch:")]) == 1
-    assert not json.dumps(result.stdout).strip('"')
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("more", [[], ["--descriptors", "absent.npy"]])
+def test_an_unknown_stage_is_refused_before_anything_is_embedded(
+    more: list[str], landmarks: Path, tmp_path: Path
+) -> None:
+    result = invoke(tmp_path / "home", "roxford5k", "--data", landmarks, "--rerank", "best", *more)
+    assert result.exit_code == 2
+    assert "'best' is neither a preset (fast, balanced, thorough) nor a stage" in result.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_geometry_is_measured_through_the_pictures_and_refused_for_descriptors(home: Path, landmarks: Path) -> None:
+    result = invoke(home, "roxford5k", "--data", landmarks, "--rerank", "geometry", "--descriptors", "absent.npy")
+    assert result.exit_code == 2
+    assert "geometry compares pictures, which descriptors have not" in result.stderr
 
 
 def test_a_query_that_was_missing_is_embedded_when_it_has_come(landmarks: Path, tmp_path: Path) -> None:
