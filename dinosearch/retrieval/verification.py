@@ -4,7 +4,8 @@ Other views of the query may be given beside it, as tokens bear neither turns no
 degrees, 0.6 to 1.6 fold) with all corners within a patch of the answer, the first `mini`, squash to 448: with one view
 76 to 83 % of rendered scenes and 72 to 79 % of CID22's pictures; with five (448; 448 turned by -20 and by 20 degrees;
 320; 624) 95 to 98 % and 92 to 93 %. At 224 with one view it is 54 % and 41 %. The present `mini`, trained longer,
-gives 77 % of 48 rendered scenes with five views, 88 % within 1.5 patches (scripts/bench_geometry.py). It reads no image and embeds nothing.
+gives 77 % of 48 rendered scenes with five views, 88 % within 1.5 patches (scripts/bench_geometry.py).
+It reads no image and embeds nothing.
 """
 
 from __future__ import annotations
