@@ -240,7 +240,7 @@ _LOADERS = (
         title="Your own photos",
         read=folder.read,
         protocol="mAP (rectangular), hit@1/5, P@5/10, recall@10; query removed",
-        published="your own camera",
+        published="on your own disk",
         files="a folder for each label, or a CSV file with the columns path and label",
     ),
 )
