@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from dinosearch.errors import CollectionNotFoundError, HomeLockedError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class Home:
@@ -38,13 +38,17 @@ class Home:
     def vectors(self, generation: int) -> Path:
         return self.path / f"vectors-{generation}.f32"
 
+    def basis(self, generation: int) -> Path:
+        """Where lies what the vectors of a generation were centred and turned by, if they were."""
+        return self.path / f"basis-{generation}.npz"
+
     def index(self, generation: int, sha256: str) -> Path:
         """Where an index file lies; the checksum in its name keeps it from taking the place of a published one."""
         return self.path / f"index-{generation}-{sha256[:12]}.faiss"
 
     def generation_files(self) -> list[Path]:
-        """Vector and index files of all generations, left-over temporary ones included."""
-        return [path for pattern in ("vectors-*", "index-*") for path in self.path.glob(pattern)]
+        """Vector, index and basis files of all generations, left-over temporary ones included."""
+        return [path for pattern in ("vectors-*", "index-*", "basis-*") for path in self.path.glob(pattern)]
 
     def exists(self) -> bool:
         return self.metadata.is_file()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 
 import numpy as np
 
-from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.opened import IMAGES, OpenedHome, row_ids
 from dinosearch.collection.plan import under
 from dinosearch.collection.reports import CollectionInfo, CompactReport, RootInfo
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.home import FORMAT_VERSION
 from dinosearch.protocols import Progress
+from dinosearch.records import Generation
 
 
 def vectors(opened: OpenedHome, ids: Sequence[int] | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -88,19 +90,33 @@ def info(opened: OpenedHome) -> CollectionInfo:
 def compact(opened: OpenedHome, progress: Progress | None) -> CompactReport:
     """See `Collection.compact`; the caller holds the writer's lock.
 
-    The live vectors are copied into the next generation's file and indexed there; one commit then switches over, so a
-    crash leaves either the old or the new generation whole.
+    The live rows of each kind are copied into a new generation's file and indexed there; one commit then switches over,
+    so a crash leaves either the old or the new generation whole. Whole images come last, because that commit also drops
+    the removed ones: what is derived from images may lack rows, never the images themselves.
     """
     before = _disk_bytes(opened)
-    search = opened.search()
-    old = search.generation
-    recall = old.index.recall_target if old.index else 0.98
-    new = search.compact(opened.home.vectors(old.number + 1), opened.store.live_ids(), recall, progress)
-    opened.store.switch_generation(new, forget_removed=True)
-    opened.search()
-    opened.drop_other_generations()
+    old = opened.search(IMAGES).generation
+    others = [kind for kind in opened.store.generations() if kind != IMAGES]
+    for kind in (*others, IMAGES):
+        new = _compacted(opened, kind, progress)
+        opened.store.switch_generation(new, forget_removed=kind == IMAGES)
+    opened.drop_other_files()
     opened.store.vacuum()
     return CompactReport(old.rows, new.rows, before, _disk_bytes(opened))
+
+
+def _compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Generation:
+    """The next generation of a kind with live rows only, on disk but not committed."""
+    search = opened.search(kind)
+    generation = search.generation
+    number = max(each.number for each in opened.store.generations().values()) + 1
+    if opened.home.basis(generation.number).exists():
+        shutil.copyfile(opened.home.basis(generation.number), opened.home.basis(number))
+    live = row_ids(opened.store.live_ids(), generation)
+    if kind != IMAGES:
+        live = np.intersect1d(live, search.ids())  # images that were not reached yet
+    recall = generation.index.recall_target if generation.index else 0.98 if kind == IMAGES else None
+    return search.compact(opened.home.vectors(number), number, live, recall, progress)
 
 
 def _root(opened: OpenedHome, path: str) -> RootInfo:

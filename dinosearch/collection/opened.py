@@ -1,4 +1,4 @@
-"""What an open collection holds: home, metadata store and vector search, kept on one consistent state.
+"""What an open collection holds: home, metadata store and vector searches, kept on one consistent state.
 
 Readers refresh when another process has committed; the one writer appends and publishes. It knows no images.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,9 +21,14 @@ from dinosearch.store import MetadataStore
 if TYPE_CHECKING:
     from dinosearch.vectors import LocalVectorSearch
 
+IMAGES = "images"
+
 
 class OpenedHome:
-    """One home with its store open; the vector search opens when it is first needed.
+    """One home with its store open; a vector search opens when it is first needed.
+
+    A home has one generation of vectors of whole images and may have one of each other kind (`records.KINDS`); every
+    method that takes a `kind` means the current generation of it.
 
     Args:
         home: the folder.
@@ -37,67 +43,83 @@ class OpenedHome:
             home.require()
         self.home = home
         self.store = MetadataStore.open(home.metadata, create=create and not read_only, read_only=read_only)
-        self._lock = threading.Lock()
-        self._search: LocalVectorSearch | None = None
+        self._lock = threading.RLock()
+        self._searches: dict[str, LocalVectorSearch] = {}
         self._changes: int | None = None
-        self._generation: Generation | None = None
+        self._generations: dict[str, Generation] = {}
 
     @property
     def generation(self) -> Generation:
-        """The generation that is current since the last `search()` or write.
+        """The generation of whole images that is current since the last `search()` or write.
 
         Raises:
             CollectionNotFoundError: nothing has been indexed yet.
         """
-        generation = self._generation or self.store.generation()
+        generation = self.generation_of(IMAGES)
         if generation is None:
             raise CollectionNotFoundError(
                 f"the collection in {self.home.path} is empty: nothing has been indexed; "
                 f"run: dinosearch index FOLDER --home {self.home.path}"
             )
-        self._generation = generation
         return generation
 
     @property
     def fingerprint(self) -> Fingerprint | None:
         """What the vectors were made with; None while there are none."""
-        generation = self._generation or self.store.generation()
+        generation = self.generation_of(IMAGES)
         return generation.fingerprint if generation else None
+
+    def generation_of(self, kind: str) -> Generation | None:
+        """The generation of a kind that is current since the last `search()` or write; None where there is none."""
+        if not self._generations:
+            self._generations = self.store.generations()
+        return self._generations.get(kind)
 
     def begin(self, fingerprint: Fingerprint, weights: str | os.PathLike[str] | None = None) -> None:
         """Make the first generation with its empty vector file, if there is none; remember weights named by hand."""
         if self.store.generation() is not None:
             return
-        from dinosearch.vectors import VectorFile
-
-        VectorFile.create(self.home.vectors(1), fingerprint.dimension, generation=1).close()
+        self.add_generation(IMAGES, fingerprint)
         if weights is not None:
             self.store.set_setting("weights", os.path.abspath(weights))
-        self._generation = self.store.create_generation(fingerprint)
 
-    def search(self) -> LocalVectorSearch:
-        """The vector search on the newest committed state."""
-        from dinosearch.vectors import LADDERS, LocalVectorSearch
+    def add_generation(
+        self, kind: str, fingerprint: Fingerprint, recipe: Mapping[str, Any] | None = None, coding: str = "float32"
+    ) -> Generation:
+        """Make the one generation of a kind with an empty vector file, in place of any earlier one of that kind."""
+        from dinosearch.vectors import VectorFile
 
+        with self.store.transaction() as tx:
+            tx.drop_generations(kind)
+            made = tx.create_generation(fingerprint, kind, recipe)
+            # Before the commit: a generation without its file would be a damaged home.
+            path = self.home.vectors(made.number)
+            VectorFile.create(path, fingerprint.dimension, generation=made.number, coding=coding).close()
+        self._forget()
+        return made
+
+    def drop_generation(self, kind: str) -> None:
+        """Forget the generation of a kind and delete its files."""
+        self.store.drop_generations(kind)
+        self._forget()
+        self.drop_other_files()
+
+    def search(self, kind: str = IMAGES) -> LocalVectorSearch:
+        """The vector search of a kind on the newest committed state.
+
+        Raises:
+            CollectionNotFoundError: there is no such generation.
+        """
         with self._lock:
             changes = self.store.changes()
-            if self._search is not None and changes == self._changes:
-                return self._search
-            self._generation = None
-            generation = self.generation
-            if self._search is None or self._search.generation.number != generation.number:
-                previous = self._search
-                ladder = LADDERS[self.store.setting("index_type") or "auto"]
-                self._search = LocalVectorSearch(
-                    self.home.vectors(generation.number), self.home.index, generation, ladder
-                )
-                if previous is not None:
-                    previous.close()
-            else:
-                self._search.refresh(generation)
-            self._search.set_removed(self.store.removed_ids())
-            self._changes = changes
-            return self._search
+            if changes != self._changes:
+                self._generations = self.store.generations()
+                self._changes = changes
+                for opened in list(self._searches):
+                    self._refresh(opened)
+            if kind not in self._searches:
+                self._open(kind)
+            return self._searches[kind]
 
     def set_index_type(self, name: str) -> None:
         """Choose the type of index; the next `update_index` builds it.
@@ -111,34 +133,32 @@ class OpenedHome:
             raise ValueError(f"index type {name!r} is not one of {', '.join(LADDERS)}")
         if name != (self.store.setting("index_type") or "auto"):
             self.store.set_setting("index_type", name)
-            with self._lock:
-                if self._search is not None:
-                    self._search.close()
-                self._search = None
+            self._forget()
 
-    def append(self, ids: np.ndarray, vectors: np.ndarray) -> int:
+    def append(self, ids: np.ndarray, vectors: np.ndarray, kind: str = IMAGES) -> int:
         """Write vectors durably behind the committed rows; they count once the store commits the new number of rows."""
-        return self.search().append(ids, vectors)
+        return self.search(kind).append(ids, vectors)
 
-    def update_index(self, recall: float, progress: Progress | None) -> None:
+    def update_index(self, recall: float, progress: Progress | None, kind: str = IMAGES) -> None:
         """Bring the vector index up to the committed rows and publish it, where that is worth a new file."""
-        if self.fingerprint is None:
+        if self.generation_of(kind) is None:
             return
-        search = self.search()
+        search = self.search(kind)
         published = search.update_index(recall, progress)
         if published is not None:
             self.store.set_index(search.generation.number, published.index, published.sha256)
             search.drop_old_files()
 
-    def rebuild_index(self, progress: Progress | None) -> None:
+    def rebuild_index(self, progress: Progress | None, kind: str = IMAGES) -> None:
         """Train and publish the index anew from the vector file."""
-        index = self.search().generation.index
-        self.store.set_index(self.generation.number, None, None)
-        self.update_index(index.recall_target if index else 0.98, progress)
+        generation = self.search(kind).generation
+        self.store.set_index(generation.number, None, None)
+        self.update_index(generation.index.recall_target if generation.index else 0.98, progress, kind)
 
-    def drop_other_generations(self) -> None:
+    def drop_other_files(self) -> None:
         """Delete the files of generations that are no longer current; readers that hold them open keep reading."""
-        mine = (f"vectors-{self.generation.number}.", f"index-{self.generation.number}-")
+        current = {generation.number for generation in self.store.generations().values()}
+        mine = tuple(f"{word}-{number}{end}" for number in current for word, end in _FILES)
         for path in self.home.generation_files():
             if not path.name.startswith(mine):
                 path.unlink(missing_ok=True)
@@ -146,7 +166,52 @@ class OpenedHome:
     def close(self) -> None:
         """Close every file; the object is of no use afterwards."""
         with self._lock:
-            if self._search is not None:
-                self._search.close()
-                self._search = None
+            self._forget()
         self.store.close()
+
+    def _forget(self) -> None:
+        """Close what was opened; the next use opens it anew."""
+        with self._lock:
+            for search in self._searches.values():
+                search.close()
+            self._searches, self._generations, self._changes = {}, {}, None
+
+    def _refresh(self, kind: str) -> None:
+        search, generation = self._searches[kind], self._generations.get(kind)
+        if generation is None or generation.number != search.generation.number:
+            self._searches.pop(kind).close()
+        else:
+            search.refresh(generation)
+            search.set_removed(self._removed(generation))
+
+    def _open(self, kind: str) -> None:
+        from dinosearch.vectors import LADDERS, LocalVectorSearch
+
+        generation = self.generation_of(kind)
+        if generation is None:
+            raise CollectionNotFoundError(
+                f"the collection in {self.home.path} has no {kind}: nothing has been indexed; "
+                f"run: dinosearch index FOLDER --home {self.home.path}"
+            )
+        ladder = LADDERS[self.store.setting("index_type") or "auto"]
+        search = LocalVectorSearch(self.home.vectors(generation.number), self.home.index, generation, ladder)
+        search.set_removed(self._removed(generation))
+        self._searches[kind] = search
+
+    def _removed(self, generation: Generation) -> np.ndarray:
+        """The row ids that must not be answered."""
+        return row_ids(self.store.removed_ids(), generation)
+
+
+_FILES = (("vectors", "."), ("index", "-"), ("basis", "."))
+
+
+def row_ids(image_ids: np.ndarray, generation: Generation) -> np.ndarray:
+    """(n * rows an image,) int64 ids of the rows that images have in a generation.
+
+    An image has one row, with its own id, but for kinds whose recipe says `rows` of them: row r of image i is then
+    i * rows + r.
+    """
+    each = int(generation.recipe.get("rows", 1))
+    ids: np.ndarray = (np.asarray(image_ids, np.int64)[:, None] * each + np.arange(each)).reshape(-1)
+    return ids

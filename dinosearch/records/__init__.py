@@ -1,12 +1,14 @@
 """Frozen records that cross layers; they hold data and their text forms, nothing here reads, computes or stores."""
 
 from dinosearch.records.answers import Hit, IndexSummary
+from dinosearch.records.calibration import Calibration, Verdict
 from dinosearch.records.explanation import Explanation
 from dinosearch.records.files import FoundFile, ImageInfo, ImageRecord, PreparedImage, Problem
-from dinosearch.records.index import Generation, IndexInfo, Published
+from dinosearch.records.index import KINDS, Generation, IndexInfo, Published
 from dinosearch.records.model import POOLINGS, Fingerprint, Preprocessing, ResizeMode, pooling_parts
 
 __all__ = [
+    "Calibration",
     "Explanation",
     "Fingerprint",
     "FoundFile",
@@ -16,11 +18,13 @@ __all__ = [
     "ImageRecord",
     "IndexInfo",
     "IndexSummary",
+    "KINDS",
     "POOLINGS",
     "PreparedImage",
     "Preprocessing",
     "Problem",
     "Published",
     "ResizeMode",
+    "Verdict",
     "pooling_parts",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dinosearch.records.model import Fingerprint
@@ -47,6 +47,11 @@ class IndexInfo:
         return cls(**values)
 
 
+KINDS = ("images", "projected", "regions", "patches")
+"""What rows a generation has: a vector of each image, which is the truth; the same vectors projected, vectors of the
+windows of each image, and its compressed patch tokens, which are all derived and can be made again."""
+
+
 @dataclass(frozen=True)
 class Generation:
     """One set of vectors in a home: a vector file, its committed length, and the index published for it.
@@ -57,6 +62,8 @@ class Generation:
         rows: committed rows of the vector file; anything behind is a left-over and is overwritten.
         index_sha256: checksum of the published index file, None when none is published.
         index: how the index was built, None when none is published.
+        kind: what a row is of, one of `KINDS`.
+        recipe: JSON-ready details of how rows of another kind than `images` are made from tokens or vectors.
     """
 
     number: int
@@ -64,6 +71,8 @@ class Generation:
     rows: int
     index_sha256: str | None = None
     index: IndexInfo | None = None
+    kind: str = "images"
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

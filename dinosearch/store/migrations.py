@@ -11,13 +11,21 @@ from sqlalchemy import Connection
 
 from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, FormatVersionError
 from dinosearch.home import FORMAT_VERSION
-from dinosearch.store.tables import metadata, state
+from dinosearch.store.tables import metadata, state, verdicts
 
 # Marks the file as dinosearch's (sqlite.org/pragma.html#pragma_application_id): "dino" in ASCII.
 APPLICATION_ID = 0x64696E6F
 
+
+def _kinds_and_verdicts(connection: Connection) -> None:
+    """1 to 2: generations of other kinds than whole images, and what users said of answers."""
+    connection.exec_driver_sql("ALTER TABLE generations ADD COLUMN kind VARCHAR(16) NOT NULL DEFAULT 'images'")
+    connection.exec_driver_sql("ALTER TABLE generations ADD COLUMN recipe JSON NOT NULL DEFAULT '{}'")
+    verdicts.create(connection)
+
+
 # The step from version N to N + 1, by N. A step never changes once it is released.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _kinds_and_verdicts}
 
 
 def format_version(connection: Connection) -> int:

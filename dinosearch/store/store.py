@@ -5,7 +5,7 @@ It stores no vector and reads no image; what can be asked beside the state of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from dinosearch.records import Fingerprint, Generation, IndexInfo
+from dinosearch.records import Fingerprint, Generation, IndexInfo, Verdict
 from dinosearch.store.database import Database, file_of
 from dinosearch.store.reading import Reader
-from dinosearch.store.tables import generations, state
+from dinosearch.store.tables import generations, state, verdicts
 from dinosearch.store.transaction import Transaction
 
 
@@ -62,16 +62,22 @@ class MetadataStore(Reader):
         with self._database.read() as connection:
             return int(connection.execute(select(state.c.changes)).scalar_one())
 
-    def generation(self) -> Generation | None:
-        """The current generation; None before the first."""
-        with self._database.read() as connection:
-            row = connection.execute(select(generations).where(generations.c.current == 1)).one_or_none()
-        return None if row is None else _generation(row)
+    def generation(self, kind: str = "images") -> Generation | None:
+        """The current generation of a kind; None before the first."""
+        return self.generations().get(kind)
 
-    def create_generation(self, fingerprint: Fingerprint) -> Generation:
-        """Add an empty generation with a number that was never used; it is current if it is the only one."""
+    def generations(self) -> dict[str, Generation]:
+        """The current generation of each kind that there is, from one moment of the database."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(generations).where(generations.c.current == 1)).all()
+        return {row.kind: _generation(row) for row in rows}
+
+    def create_generation(
+        self, fingerprint: Fingerprint, kind: str = "images", recipe: Mapping[str, Any] | None = None
+    ) -> Generation:
+        """Add an empty generation with a number never used; it is current if it is the only one of its kind."""
         with self.transaction() as transaction:
-            return transaction.create_generation(fingerprint)
+            return transaction.create_generation(fingerprint, kind, recipe)
 
     def set_index(self, generation: int, index: IndexInfo | None, sha256: str | None) -> None:
         """Publish an index file of the generation with its checksum, or none."""
@@ -79,7 +85,7 @@ class MetadataStore(Reader):
             transaction.set_index(generation, index, sha256)
 
     def switch_generation(self, new: Generation, *, forget_removed: bool = False) -> None:
-        """Make `new` current and forget the others.
+        """Make `new` the current generation of its kind and forget the others of it.
 
         Args:
             new: the generation that `compact` wrote.
@@ -95,6 +101,27 @@ class MetadataStore(Reader):
         """Drop the rows of removed images, of all or of these ids; ids are not reused."""
         with self.transaction() as transaction:
             transaction.forget_removed(ids)
+
+    def drop_generations(self, kind: str) -> None:
+        """Forget the generations of a kind."""
+        with self.transaction() as transaction:
+            transaction.drop_generations(kind)
+
+    def put_verdicts(self, made: Iterable[Verdict]) -> None:
+        """Remember verdicts; a later one on the same query and image replaces the earlier."""
+        with self.transaction() as transaction:
+            transaction.put_verdicts(made)
+
+    def forget_verdicts(self, query_sha256: str, image_ids: Iterable[int]) -> None:
+        """Forget what was said of a query and these images."""
+        with self.transaction() as transaction:
+            transaction.forget_verdicts(query_sha256, image_ids)
+
+    def verdicts(self) -> list[Verdict]:
+        """All verdicts, by query and image."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(verdicts).order_by(verdicts.c.query_sha256, verdicts.c.image_id))
+            return [Verdict(**{**row._mapping, "same": bool(row.same)}) for row in rows]
 
     def set_setting(self, key: str, value: Any) -> None:
         """Remember a JSON-ready value under a name."""
@@ -131,4 +158,6 @@ def _generation(row: Row[Any]) -> Generation:
         rows=row.rows,
         index_sha256=row.index_sha256,
         index=IndexInfo.from_dict(row.index_info) if row.index_info is not None else None,
+        kind=row.kind,
+        recipe=row.recipe,
     )

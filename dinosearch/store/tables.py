@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -91,11 +92,13 @@ generations = Table(
     "generations",
     metadata,
     Column("number", _Id, primary_key=True, autoincrement=True),
-    Column("current", Integer, nullable=False),  # 1 for the one generation that is searched
+    Column("current", Integer, nullable=False),  # 1 for the one generation of its kind that is used
     Column("fingerprint", JSON, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("index_sha256", String(64)),
     Column("index_info", JSON(none_as_null=True)),
+    Column("kind", String(16), nullable=False, server_default="images"),
+    Column("recipe", JSON, nullable=False, server_default="{}"),
     sqlite_autoincrement=True,
 )
 
@@ -136,6 +139,18 @@ failures = Table(
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("failed", UtcTime, nullable=False),
+)
+
+# What users said of a query image and an image of the collection. No foreign key: `forget_removed` drops both.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("query_sha256", HexDigest(32), primary_key=True),
+    Column("image_id", _Id, primary_key=True, autoincrement=False),
+    Column("same", Integer, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("generation", BigInteger, nullable=False),  # whose score it is
+    Column("made", UtcTime, nullable=False),
 )
 
 roots = Table(

@@ -5,6 +5,7 @@ It commits nothing itself; `MetadataStore.transaction` does, so that a batch is 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from dinosearch.records import Fingerprint, FoundFile, Generation, ImageInfo, IndexInfo, Problem
+from dinosearch.records import Fingerprint, FoundFile, Generation, ImageInfo, IndexInfo, Problem, Verdict
 from dinosearch.store.reading import CHUNK, chunks
-from dinosearch.store.tables import failures, generations, images, locations, roots, settings, state
+from dinosearch.store.tables import failures, generations, images, locations, roots, settings, state, verdicts
 
 # A 64-bit integer of nanoseconds ends in the year 2262; file systems may hold later (and nonsensical) times. The last
 # millisecond is left free, so that a filter can name a moment behind every stored one.
@@ -81,13 +82,21 @@ class Transaction:
         """Forget the failures of these paths."""
         self._failures.update(dict.fromkeys(paths))
 
-    def create_generation(self, fingerprint: Fingerprint) -> Generation:
-        """Add an empty generation with a number that was never used; it is current if it is the only one."""
-        first = not self._connection.scalar(select(func.count()).select_from(generations))
-        statement = insert(generations).returning(generations.c.number)
-        values = {"fingerprint": fingerprint.to_dict(), "rows": 0, "current": int(first)}
+    def create_generation(
+        self, fingerprint: Fingerprint, kind: str = "images", recipe: Mapping[str, Any] | None = None
+    ) -> Generation:
+        """Add an empty generation with a number never used; it is current if it is the only one of its kind."""
+        others = select(func.count()).select_from(generations).where(generations.c.kind == kind)
+        values = {
+            "fingerprint": fingerprint.to_dict(),
+            "rows": 0,
+            "current": int(not self._connection.scalar(others)),
+            "kind": kind,
+            "recipe": dict(recipe or {}),
+        }
         self._wrote = True
-        return Generation(int(self._connection.execute(statement, values).scalar_one()), fingerprint, 0)
+        number = self._connection.execute(insert(generations).returning(generations.c.number), values).scalar_one()
+        return Generation(int(number), fingerprint, 0, kind=kind, recipe=dict(recipe or {}))
 
     def commit_rows(self, generation: int, rows: int) -> None:
         """The first `rows` rows of the generation's vector file count from now on.
@@ -106,8 +115,8 @@ class Transaction:
         self._update_generation(generation, {"index_info": index.to_dict() if index else None, "index_sha256": sha256})
 
     def switch_generation(self, new: Generation) -> None:
-        """Make `new` the current generation and forget all others."""
-        self._execute(delete(generations))  # AUTOINCREMENT still remembers the largest number
+        """Make `new` the current generation of its kind and forget the others of it."""
+        self.drop_generations(new.kind)
         values = {
             "number": new.number,
             "current": 1,
@@ -115,8 +124,29 @@ class Transaction:
             "rows": new.rows,
             "index_sha256": new.index_sha256,
             "index_info": new.index.to_dict() if new.index else None,
+            "kind": new.kind,
+            "recipe": dict(new.recipe),
         }
         self._execute(insert(generations).values(values))
+
+    def drop_generations(self, kind: str) -> None:
+        """Forget the generations of a kind; AUTOINCREMENT still remembers the largest number."""
+        self._execute(delete(generations).where(generations.c.kind == kind))
+
+    def put_verdicts(self, made: Iterable[Verdict]) -> None:
+        """Remember verdicts; a later one on the same query and image replaces the earlier."""
+        statement = upsert(verdicts)
+        changed = {name: statement.excluded[name] for name in ("same", "score", "generation", "made")}
+        statement = statement.on_conflict_do_update(index_elements=["query_sha256", "image_id"], set_=changed)
+        rows = [{**dataclasses.asdict(verdict), "same": int(verdict.same)} for verdict in made]
+        if rows:
+            self._execute(statement, rows)
+
+    def forget_verdicts(self, query_sha256: str, image_ids: Iterable[int]) -> None:
+        """Forget what was said of a query and these images."""
+        gone = delete(verdicts).where(verdicts.c.query_sha256 == query_sha256)
+        for part in chunks((int(image_id) for image_id in image_ids), CHUNK):
+            self._execute(gone.where(verdicts.c.image_id.in_(part)))
 
     def forget_removed(self, ids: Iterable[int] | None = None) -> None:
         """Drop the rows of removed images, all or of these ids; an image that has a file stays. Ids are not reused."""
@@ -124,9 +154,9 @@ class Transaction:
         gone = delete(images).where(images.c.removed.is_not(None))
         if ids is None:
             self._execute(gone)
-            return
-        for part in chunks((int(image_id) for image_id in ids), CHUNK):
+        for part in chunks((int(image_id) for image_id in ids or ()), CHUNK):
             self._execute(gone.where(images.c.id.in_(part)))
+        self._execute(delete(verdicts).where(~exists().where(images.c.id == verdicts.c.image_id)))
 
     def add_root(self, path: str, options: Mapping[str, Any] | None = None) -> None:
         """Remember an indexed folder, archive or file, with JSON-ready options; replaces what was known of it."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dinosearch.errors import DamagedHomeError, FormatVersionError
+from dinosearch.vectors.coding import CODINGS, Coding, coding_of
 
 MAGIC = b"DINOVECS"
 VERSION = 1
 HEADER_BYTES = 4096  # one page, so that blocks start aligned
-BLOCK_ROWS = 256  # a block of 256 rows ends on a multiple of 1024 bytes for every dimension
+BLOCK_ROWS = 256  # a block of 256 rows ends on a multiple of 256 bytes for every dimension and coding
 _HEADER = struct.Struct("<8sIII4sQ32s")  # magic, version, dimension, rows of a block, type, generation, tag
-_TYPE = b"<f4\0"
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,20 @@ class VectorFileHeader:
         dimension: numbers in a vector.
         generation: number of the set of vectors that the file belongs to.
         tag: 32 bytes free for the caller, such as a digest of the embedding fingerprint.
+        coding: how the numbers of a vector are kept.
     """
 
     dimension: int
     generation: int
     tag: bytes
+    coding: Coding = CODINGS["float32"]
 
 
 def header_page(header: VectorFileHeader) -> bytes:
     """The page of HEADER_BYTES that states the header, checksum included."""
-    fields = _HEADER.pack(MAGIC, VERSION, header.dimension, BLOCK_ROWS, _TYPE, header.generation, header.tag)
+    fields = _HEADER.pack(
+        MAGIC, VERSION, header.dimension, BLOCK_ROWS, header.coding.code, header.generation, header.tag
+    )
     return (fields + struct.pack("<I", zlib.crc32(fields))).ljust(HEADER_BYTES, b"\0")
 
 
@@ -54,10 +58,11 @@ def read_header(path: Path) -> VectorFileHeader:
     fields, checksum = page[: _HEADER.size], page[_HEADER.size : _HEADER.size + 4]
     if len(page) < HEADER_BYTES or not page.startswith(MAGIC) or struct.pack("<I", zlib.crc32(fields)) != checksum:
         raise DamagedHomeError(f"{path} is not a vector file, or its header is damaged; {advice}")
-    _, version, dimension, block_rows, kind, generation, tag = _HEADER.unpack(fields)
-    if version > VERSION or block_rows != BLOCK_ROWS or kind != _TYPE:
+    _, version, dimension, block_rows, code, generation, tag = _HEADER.unpack(fields)
+    coding = coding_of(code)
+    if version > VERSION or block_rows != BLOCK_ROWS or coding is None:
         raise FormatVersionError(
             f"{path} has format version {version}, this dinosearch reads up to {VERSION}; "
             "upgrade with: pip install --upgrade dinosearch"
         )
-    return VectorFileHeader(dimension, generation, tag)
+    return VectorFileHeader(dimension, generation, tag, coding)

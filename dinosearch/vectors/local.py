@@ -171,16 +171,28 @@ class LocalVectorSearch:
             if path.name != current.name:
                 path.unlink(missing_ok=True)
 
-    def compact(self, path: Path, ids: np.ndarray, recall: float, progress: Progress | None = None) -> Generation:
-        """Copy the rows of the ids into the next generation's file and index them; the caller commits it."""
-        number = self.generation.number + 1
-        with VectorFile.create(path, self._file.dimension, number) as file:
+    def compact(
+        self, path: Path, number: int, ids: np.ndarray, recall: float | None, progress: Progress | None = None
+    ) -> Generation:
+        """Copy the rows of the ids into the file of generation `number`; the caller commits it.
+
+        Args:
+            path: where that file is to lie.
+            number: of the new generation.
+            ids: which rows are kept.
+            recall: recall that the new index is built for; None for no index.
+            progress: told about the stages `compact`, `build` and `measure`.
+        """
+        coding = self._file.header.coding.name
+        with VectorFile.create(path, self._file.dimension, number, coding=coding) as file:
             for low in range(0, len(ids), _STEP):
                 part = ids[low : low + _STEP]
                 file.append(part, self.vectors(part))
                 if progress is not None:
                     progress("compact", low + len(part), len(ids))
-        empty = Generation(number, self.generation.fingerprint, len(ids))
+        empty = replace(self.generation, number=number, rows=len(ids), index=None, index_sha256=None)
+        if recall is None:
+            return empty
         successor = LocalVectorSearch(path, self._index_path, empty, self._ladder)
         try:
             successor.update_index(recall, progress)

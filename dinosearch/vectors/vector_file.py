@@ -18,6 +18,7 @@ import numpy as np
 from dinosearch.errors import DamagedHomeError
 from dinosearch.home import atomic_path
 from dinosearch.protocols import Progress
+from dinosearch.vectors.coding import CODINGS, Fields
 from dinosearch.vectors.header import BLOCK_ROWS, HEADER_BYTES, VectorFileHeader, header_page, read_header
 
 UNIT_TOLERANCE = 1e-3  # how far the length of a row may be from 1: float16 arithmetic stays well inside
@@ -39,13 +40,9 @@ class VectorFile:
         self.writable = writable
         self._file = open(path, "r+b" if writable else "rb", buffering=0)
         self._lock = threading.Lock()
-        self._block = np.dtype(
-            [
-                ("ids", "<i8", (BLOCK_ROWS,)),
-                ("checksums", "<u4", (BLOCK_ROWS,)),
-                ("vectors", "<f4", (BLOCK_ROWS, header.dimension)),
-            ]
-        )
+        self._coding = header.coding
+        self._block = block_of(header)
+        self._fields = self._block.names[2:] if self._block.names else ()
         try:
             self._blocks = self._mapped()
         except BaseException:
@@ -53,8 +50,12 @@ class VectorFile:
             raise
 
     @classmethod
-    def create(cls, path: str | Path, dimension: int, generation: int, tag: bytes = b"") -> VectorFile:
+    def create(
+        cls, path: str | Path, dimension: int, generation: int, tag: bytes = b"", coding: str = "float32"
+    ) -> VectorFile:
         """Make an empty file and open it for writing; a left-over of an interrupted run at `path` is replaced.
+
+        `coding` is one of `vectors.coding.CODINGS`.
 
         Raises:
             ValueError: a dimension outside 1..65536, a negative generation, or a tag longer than 32 bytes.
@@ -64,7 +65,7 @@ class VectorFile:
                 f"no vector file has dimension {dimension}, generation {generation}, a tag of {len(tag)} bytes"
             )
         with atomic_path(Path(path)) as temporary:
-            temporary.write_bytes(header_page(VectorFileHeader(dimension, generation, tag)))
+            temporary.write_bytes(header_page(VectorFileHeader(dimension, generation, tag, CODINGS[coding])))
         return cls.open(path, 0, writable=True)
 
     @classmethod
@@ -88,7 +89,7 @@ class VectorFile:
     def rows_on_disk(path: str | Path) -> int:
         """Rows of the whole blocks that the file has room for, committed or not; raises as `open` does."""
         header = read_header(Path(path))
-        return (os.path.getsize(path) - HEADER_BYTES) // block_bytes(header.dimension) * BLOCK_ROWS
+        return (os.path.getsize(path) - HEADER_BYTES) // block_of(header).itemsize * BLOCK_ROWS
 
     @property
     def dimension(self) -> int:
@@ -150,15 +151,15 @@ class VectorFile:
 
     def read(self, slots: np.ndarray) -> np.ndarray:
         """(n, dimension) float32 copies of the rows in the order of `slots`, (n,) integers; not verified."""
-        slots = np.asarray(slots)
-        return np.asarray(self._blocks["vectors"][slots // BLOCK_ROWS, slots % BLOCK_ROWS])
+        return self._coding.decode(self._rows_of(np.asarray(slots), self._blocks))
 
     def stack(self, first: int, last: int) -> np.ndarray:
-        """(last - first, 256, dimension) float32 view of whole blocks, without a copy, for scans; not verified.
+        """(last - first, 256, dimension) float32 of whole blocks, a view where they are kept so; not verified.
 
         The last block may hold left-overs or zeros behind row `rows`.
         """
-        return np.asarray(self._blocks["vectors"][first:last])
+        blocks = self._blocks[first:last]
+        return self._coding.decode({name: blocks[name] for name in self._fields})
 
     def blocks(
         self, start: int = 0, stop: int | None = None, size: int = 64 * BLOCK_ROWS
@@ -173,16 +174,16 @@ class VectorFile:
             slots = np.arange(low, min(stop, low + size))
             block, row = slots // BLOCK_ROWS, slots % BLOCK_ROWS
             held = self._blocks
-            yield slots, np.asarray(held["ids"][block, row], np.int64), np.asarray(held["vectors"][block, row])
+            vectors = self._coding.decode(self._rows_of(slots, held))
+            yield slots, np.asarray(held["ids"][block, row], np.int64), vectors
 
     def damaged(self, slots: np.ndarray) -> np.ndarray:
         """(n,) bool: which of the rows, (n,) integers, do not match their checksum."""
         slots = np.asarray(slots)
         block, row = slots // BLOCK_ROWS, slots % BLOCK_ROWS
         held = self._blocks
-        return np.asarray(
-            checksums(held["ids"][block, row], held["vectors"][block, row]) != held["checksums"][block, row]
-        )
+        found = checksums(held["ids"][block, row], self._rows_of(slots, held))
+        return np.asarray(found != held["checksums"][block, row])
 
     def check(self, progress: Progress | None = None) -> list[int]:
         """Verify the checksum of every row; returns the damaged slots, ascending."""
@@ -206,6 +207,10 @@ class VectorFile:
     ) -> None:
         self.close()
 
+    def _rows_of(self, slots: np.ndarray, blocks: np.ndarray) -> Fields:
+        """Copies of what is stored of these rows beside their ids and checksums."""
+        return {name: np.asarray(blocks[name][slots // BLOCK_ROWS, slots % BLOCK_ROWS]) for name in self._fields}
+
     def _remap(self) -> None:
         if -(-self.rows // BLOCK_ROWS) > len(self._blocks):
             self._blocks = self._mapped()
@@ -224,7 +229,8 @@ class VectorFile:
 
     def _write(self, block: int, row: int, ids: np.ndarray, vectors: np.ndarray) -> None:
         base = HEADER_BYTES + block * self._block.itemsize
-        fields: dict[str, np.ndarray] = {"ids": ids, "checksums": checksums(ids, vectors), "vectors": vectors}
+        coded = self._coding.encode(vectors)
+        fields: dict[str, np.ndarray] = {"ids": ids, "checksums": checksums(ids, coded), **coded}
         for name, values in fields.items():
             kind, offset = self._block.fields[name][:2]  # type: ignore[index]
             self._file.seek(base + offset + row * (kind.itemsize // BLOCK_ROWS))
@@ -233,16 +239,19 @@ class VectorFile:
                 left = left[self._file.write(left) or 0 :]
 
 
-def block_bytes(dimension: int) -> int:
-    """Bytes of a block of 256 rows: ids, checksums, vectors."""
-    return BLOCK_ROWS * (8 + 4 + 4 * dimension)
+def block_of(header: VectorFileHeader) -> np.dtype[np.void]:
+    """A block of 256 rows: their ids, their checksums, then what the coding keeps of their vectors."""
+    fields = [("ids", "<i8", (BLOCK_ROWS,)), ("checksums", "<u4", (BLOCK_ROWS,))]
+    return np.dtype([*fields, *header.coding.fields(BLOCK_ROWS, header.dimension)])
 
 
-def checksums(ids: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """(n,) uint32 CRC-32 of each row: the 8 bytes of its id, then those of its vector, little-endian."""
-    keys, rows = np.ascontiguousarray(ids, "<i8"), np.ascontiguousarray(vectors, "<f4")
-    crc, pairs = zlib.crc32, zip(keys.reshape(-1, 1), rows, strict=True)
-    return np.fromiter((crc(row.data, crc(key.data)) for key, row in pairs), "<u4", len(keys))
+def checksums(ids: np.ndarray, fields: Fields) -> np.ndarray:
+    """(n,) uint32 CRC-32 of each row: the 8 bytes of its id, then those of its fields, little-endian."""
+    if not len(ids):
+        return np.empty(0, "<u4")
+    parts = [np.ascontiguousarray(ids, "<i8"), *(np.ascontiguousarray(field) for field in fields.values())]
+    rows = np.concatenate([part.reshape(len(ids), -1).view(np.uint8) for part in parts], axis=1)
+    return np.fromiter((zlib.crc32(row.data) for row in rows), "<u4", len(ids))
 
 
 def _checked_rows(ids: np.ndarray, vectors: np.ndarray, dimension: int) -> tuple[np.ndarray, np.ndarray]:

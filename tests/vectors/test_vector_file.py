@@ -115,3 +115,35 @@ def test_the_documented_numpy_lines_read_the_file(tmp_path: Path) -> None:
     exec(code[1].replace('"index/vectors-1.f32"', repr(str(tmp_path / "v"))), found)
     np.testing.assert_array_equal(found["ids"], np.arange(110) + 5)
     np.testing.assert_array_equal(found["vectors"], rows)
+
+
+def test_int8_rows_are_the_nearest_bytes_and_survive_a_copy(tmp_path: Path) -> None:
+    rows = unit(300, 32)
+    with VectorFile.create(tmp_path / "v", 32, 1, coding="int8") as file:
+        file.append(np.arange(300), rows)
+    with VectorFile.open(tmp_path / "v", 300) as file:
+        read = file.read(np.arange(300))
+        steps = np.abs(rows).max(axis=1, keepdims=True) / 127
+        assert np.all(np.abs(read - rows) <= 0.75 * steps)
+        assert np.abs(np.linalg.norm(read, axis=1) - 1).max() < 1e-6
+        assert (read * rows).sum(axis=1).min() > 0.9999
+        np.testing.assert_array_equal(file.stack(0, 2).reshape(-1, 32)[:300], read)
+        np.testing.assert_array_equal(np.concatenate([part for _, _, part in file.blocks(size=70)]), read)
+        assert file.check() == []
+        with VectorFile.create(tmp_path / "copy", 32, 2, coding="int8") as copy:
+            copy.append(np.arange(300), read)
+            np.testing.assert_allclose(copy.read(np.arange(300)), read, rtol=1e-6)
+    assert (tmp_path / "v").stat().st_size == 4096 + 2 * 256 * (8 + 4 + 4 + 32)
+
+
+def test_a_flipped_bit_of_an_int8_row_is_found(tmp_path: Path) -> None:
+    with VectorFile.create(tmp_path / "v", 16, 1, coding="int8") as file:
+        file.append(np.arange(300), unit(300, 16))
+    data = (tmp_path / "v").read_bytes()
+    block = 256 * (8 + 4 + 4 + 16)
+    for slot, offset in ((3, 3072 + 3 * 4), (299, block + 4096 + 43 * 16 + 15)):  # a scale, a code
+        bad = bytearray(data)
+        bad[4096 + offset] ^= 16
+        (tmp_path / "v").write_bytes(bad)
+        with VectorFile.open(tmp_path / "v", 300) as file:
+            assert file.check() == [slot]
