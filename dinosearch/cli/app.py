@@ -20,6 +20,7 @@ from dinosearch.cli.models import models
 from dinosearch.cli.options import common, keep_examples, settings
 from dinosearch.cli.output import notice
 from dinosearch.cli.query import query
+from dinosearch.cli.refine import refine
 from dinosearch.cli.transfer import export, import_
 from dinosearch.errors import DinosearchError
 
@@ -86,7 +87,7 @@ def cli(**given: Any) -> None:
     context.obj = settings(context, given)
 
 
-for _command in (index, query, explain, remove, info, verify, compact, export, import_, benchmark, models, doctor):
+for _command in (index, query, explain, remove, info, refine, verify, compact, export, import_, benchmark, models, doctor):
     cli.add_command(_command)
 
 

@@ -52,6 +52,8 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
         yield from _index_lines(found.index)
     if found.index_problem:
         yield "warning", f"{found.index_problem}; every search is exact until: dinosearch verify --repair"
+    for number, derived in enumerate(found.derived):
+        yield "" if number else "derived", f"{derived.kind}: {derived.rows:,} rows, {size_text(derived.bytes)}"
     for number, root in enumerate(found.roots[:ROOTS]):
         mark = "" if root.online else "  OFFLINE: not there now, its images are kept"
         yield "" if number else "roots", f"{shown(root.path)}  ({counted(root.files, 'file')}){mark}"

@@ -77,8 +77,7 @@ def _restore(
                     Problem(path, "its vector is damaged and the file is gone, changed or unreadable") for path in paths
                 )
             else:
-                rows = opened.append(np.array([image_id], dtype=np.int64), embedder().embed([image.pixels]))
-                tx.commit_rows(opened.generation.number, rows)
+                opened.append(tx, np.array([image_id], dtype=np.int64), embedder().embed([image.pixels]))
         if progress:
             progress("repair", done, len(ids))
     return lost

@@ -78,7 +78,7 @@ class IndexRun:
         unknown = self._recognise(plan.to_read, total)
         self._embed(unknown, total, workers)
         self._drop_gone()
-        self._opened.update_index(recall, self._progress)
+        self._opened.update_index(recall, self._progress, self._opened.searched)
         seconds = round(time.monotonic() - started, 3)
         return IndexSummary(**self._counts, seconds=seconds, failures=tuple(self._failures))
 
@@ -135,8 +135,8 @@ class IndexRun:
             for image in fresh:
                 ids[image.sha256] = tx.add_image(image.sha256, image.info)
             if fresh:
-                rows = self._opened.append(np.array([ids[image.sha256] for image in fresh], dtype=np.int64), vectors)
-                tx.commit_rows(self._opened.generation.number, rows)
+                new = np.array([ids[image.sha256] for image in fresh], dtype=np.int64)
+                self._opened.append(tx, new, vectors)
             for file, item in batch:
                 if isinstance(item, Problem):
                     self._fail(tx, item, file)

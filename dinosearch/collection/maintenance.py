@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from dinosearch.collection.opened import IMAGES, OpenedHome, row_ids
 from dinosearch.collection.plan import under
-from dinosearch.collection.reports import CollectionInfo, CompactReport, RootInfo
+from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, RootInfo
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.home import FORMAT_VERSION
 from dinosearch.protocols import Progress
@@ -66,7 +66,7 @@ def info(opened: OpenedHome) -> CollectionInfo:
     """See `Collection.info`."""
     counts = opened.store.counts()
     fingerprint = opened.fingerprint
-    search = opened.search() if fingerprint else None
+    search = opened.answering()[0] if fingerprint else None
     generation = search.generation if search else None
     rows = generation.rows if generation else 0
     index = generation.index if generation else None
@@ -84,6 +84,7 @@ def info(opened: OpenedHome) -> CollectionInfo:
         index_problem=search.index_problem if search else None,
         bytes=_disk_bytes(opened),
         roots=tuple(_root(opened, path) for path in opened.store.roots()),
+        derived=tuple(_derived(opened)),
     )
 
 
@@ -117,6 +118,13 @@ def _compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Gene
         live = np.intersect1d(live, search.ids())  # images that were not reached yet
     recall = generation.index.recall_target if generation.index else 0.98 if kind == IMAGES else None
     return search.compact(opened.home.vectors(number), number, live, recall, progress)
+
+
+def _derived(opened: OpenedHome) -> Iterator[DerivedInfo]:
+    for kind, generation in sorted(opened.store.generations().items()):
+        if kind != IMAGES:
+            size = sum(path.stat().st_size for path in opened.files_of(generation.number))
+            yield DerivedInfo(kind, generation.rows, size, dict(generation.recipe))
 
 
 def _root(opened: OpenedHome, path: str) -> RootInfo:

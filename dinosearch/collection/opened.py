@@ -8,20 +8,22 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dinosearch.collection.basis import Basis
 from dinosearch.errors import CollectionNotFoundError
 from dinosearch.home import Home
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation
-from dinosearch.store import MetadataStore
+from dinosearch.store import MetadataStore, Transaction
 
 if TYPE_CHECKING:
     from dinosearch.vectors import LocalVectorSearch
 
-IMAGES = "images"
+IMAGES, REFINED = "images", "refined"
 
 
 class OpenedHome:
@@ -47,6 +49,7 @@ class OpenedHome:
         self._searches: dict[str, LocalVectorSearch] = {}
         self._changes: int | None = None
         self._generations: dict[str, Generation] = {}
+        self._bases: dict[str, tuple[int, Basis | None]] = {}  # with the number of their generation
 
     @property
     def generation(self) -> Generation:
@@ -111,15 +114,17 @@ class OpenedHome:
             CollectionNotFoundError: there is no such generation.
         """
         with self._lock:
-            changes = self.store.changes()
-            if changes != self._changes:
-                self._generations = self.store.generations()
-                self._changes = changes
-                for opened in list(self._searches):
-                    self._refresh(opened)
+            self._follow()
             if kind not in self._searches:
                 self._open(kind)
             return self._searches[kind]
+
+    def answering(self) -> tuple[LocalVectorSearch, Basis]:
+        """The search that answers queries, on the newest committed state, and what vectors of the model go through."""
+        with self._lock:
+            self._follow()
+            kind = self.searched
+            return self.search(kind), self.basis(kind) or Basis()
 
     def set_index_type(self, name: str) -> None:
         """Choose the type of index; the next `update_index` builds it.
@@ -135,9 +140,35 @@ class OpenedHome:
             self.store.set_setting("index_type", name)
             self._forget()
 
-    def append(self, ids: np.ndarray, vectors: np.ndarray, kind: str = IMAGES) -> int:
-        """Write vectors durably behind the committed rows; they count once the store commits the new number of rows."""
-        return self.search(kind).append(ids, vectors)
+    @property
+    def searched(self) -> str:
+        """The kind whose rows answer queries: `refined` where the collection has it, else `images`."""
+        return REFINED if self.generation_of(REFINED) else IMAGES
+
+    def basis(self, kind: str) -> Basis | None:
+        """What the rows of a kind were centred and turned by; None where they were not.
+
+        Raises:
+            DamagedHomeError: its file is missing or damaged.
+        """
+        generation = self.generation_of(kind)
+        sha256 = generation.recipe.get("basis") if generation else None
+        if generation is None or sha256 is None:
+            return None
+        with self._lock:
+            if self._bases.get(kind, (0, None))[0] != generation.number:
+                self._bases[kind] = generation.number, Basis.load(self.home.basis(generation.number), str(sha256))
+            return self._bases[kind][1]
+
+    def append(self, tx: Transaction, ids: np.ndarray, vectors: np.ndarray, kind: str = IMAGES) -> None:
+        """Write vectors durably behind the committed rows; they count when the transaction commits.
+
+        Vectors of images are refined too where the collection is, so that no moment sees the one without the other.
+        """
+        search = self.search(kind)
+        tx.commit_rows(search.generation.number, search.append(ids, vectors))
+        if kind == IMAGES and self.searched == REFINED:
+            self.append(tx, ids, (self.basis(REFINED) or Basis()).apply(vectors), REFINED)
 
     def update_index(self, recall: float, progress: Progress | None, kind: str = IMAGES) -> None:
         """Bring the vector index up to the committed rows and publish it, where that is worth a new file."""
@@ -157,11 +188,15 @@ class OpenedHome:
 
     def drop_other_files(self) -> None:
         """Delete the files of generations that are no longer current; readers that hold them open keep reading."""
-        current = {generation.number for generation in self.store.generations().values()}
-        mine = tuple(f"{word}-{number}{end}" for number in current for word, end in _FILES)
+        kept = {path for generation in self.store.generations().values() for path in self.files_of(generation.number)}
         for path in self.home.generation_files():
-            if not path.name.startswith(mine):
+            if path not in kept:
                 path.unlink(missing_ok=True)
+
+    def files_of(self, number: int) -> list[Path]:
+        """The files of the generation of that number."""
+        mine = (f"vectors-{number}.", f"index-{number}-", f"basis-{number}.")
+        return [path for path in self.home.generation_files() if path.name.startswith(mine)]
 
     def close(self) -> None:
         """Close every file; the object is of no use afterwards."""
@@ -175,6 +210,15 @@ class OpenedHome:
             for search in self._searches.values():
                 search.close()
             self._searches, self._generations, self._changes = {}, {}, None
+
+    def _follow(self) -> None:
+        """Take over what has been committed since the last look, by this process or another."""
+        changes = self.store.changes()
+        if changes != self._changes:
+            self._generations = self.store.generations()
+            self._changes = changes
+            for kind in list(self._searches):
+                self._refresh(kind)
 
     def _refresh(self, kind: str) -> None:
         search, generation = self._searches[kind], self._generations.get(kind)
@@ -201,9 +245,6 @@ class OpenedHome:
     def _removed(self, generation: Generation) -> np.ndarray:
         """The row ids that must not be answered."""
         return row_ids(self.store.removed_ids(), generation)
-
-
-_FILES = (("vectors", "."), ("index", "-"), ("basis", "."))
 
 
 def row_ids(image_ids: np.ndarray, generation: Generation) -> np.ndarray:

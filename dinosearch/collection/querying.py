@@ -126,7 +126,8 @@ class Query:
 
     def _ranked(self, queries: np.ndarray, k: int, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Ids (n, k) in the order of the answer, -1 where fewer exist, and their cosines."""
-        search = self._opened.search()
+        search, basis = self._opened.answering()
+        queries = basis.apply(queries)
 
         def first(directions: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
             return search.search(directions, depth, allowed=allowed, exact=self._exact)

@@ -19,6 +19,23 @@ class RootInfo:
 
 
 @dataclass(frozen=True)
+class DerivedInfo:
+    """Rows made from the images' vectors or tokens, which can be made again.
+
+    Attributes:
+        kind: one of `records.KINDS`, but `images`.
+        rows: rows of its file.
+        bytes: disk space of its files.
+        recipe: how they are made.
+    """
+
+    kind: str
+    rows: int
+    bytes: int
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class CollectionInfo:
     """The state of a collection.
 
@@ -32,6 +49,8 @@ class CollectionInfo:
         index: how the vector index was built and what recall was measured; None before the first build.
         index_problem: why the published index is not used, None when it is.
         bytes: disk space of the whole home.
+        roots: the indexed folders, archives and files.
+        derived: what was made from the vectors or beside them: refined vectors, regions, patches.
     """
 
     home: str
@@ -47,6 +66,7 @@ class CollectionInfo:
     index_problem: str | None
     bytes: int
     roots: tuple[RootInfo, ...] = field(default=())
+    derived: tuple[DerivedInfo, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""

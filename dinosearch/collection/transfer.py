@@ -101,7 +101,7 @@ def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress 
                 ids[first.sha256] = tx.add_image(first.sha256, info)
             if fresh:
                 new = np.array([ids[batch[i][0].sha256] for i in fresh], dtype=np.int64)
-                tx.commit_rows(opened.generation.number, opened.append(new, rows[fresh]))
+                opened.append(tx, new, rows[fresh])
             for record in (record for group in batch for record in group):
                 counts["unchanged" if record.path in known else "added"] += 1
                 mtime_ns = round(record.modified.timestamp() * 1_000_000) * 1000
@@ -109,7 +109,7 @@ def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress 
         done += len(batch)
         if progress:
             progress("import", done, total)
-    opened.update_index(recall, progress)
+    opened.update_index(recall, progress, opened.searched)
     seconds = round(time.monotonic() - started, 3)
     return IndexSummary(added=counts["added"], unchanged=counts["unchanged"], seconds=seconds)
 

@@ -47,8 +47,8 @@ class IndexInfo:
         return cls(**values)
 
 
-KINDS = ("images", "projected", "regions", "patches")
-"""What rows a generation has: a vector of each image, which is the truth; the same vectors projected, vectors of the
+KINDS = ("images", "refined", "regions", "patches")
+"""What rows a generation has: a vector of each image, which is the truth; the same vectors refined, vectors of the
 windows of each image, and its compressed patch tokens, which are all derived and can be made again."""
 
 
