@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import FingerprintMismatchError, SettingError
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import Preprocessing, pooling_parts
+from dinosearch.records import Fingerprint, Pooling, Preprocessing, scales_named
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class ModelChoice:
     weights: str | os.PathLike[str] | None = None
     preprocessing: Preprocessing | None = None
     pooling: str | None = None
+    scales: str | None = None
     device: str | None = None
     dtype: str | None = None
     batch: int | None = None
@@ -39,25 +40,39 @@ class ModelChoice:
         if self.embedder is not None:
             _check_same(opened, self.embedder)
             return
-        wanted = stored.checkpoint
+        wanted = self._wanted(stored)
+        if wanted != stored:
+            options = ["--model", "--preprocessing", "--pooling"]
+            values = [wanted.checkpoint, wanted.preprocessing, wanted.pooling]
+            if (stored.scales, wanted.scales) != ("1", "1"):
+                options, values = [*options, "--scales"], [*values, wanted.scales]
+            other = " ".join(f"{option} {value}" for option, value in zip(options, values, strict=True))
+            raise FingerprintMismatchError(
+                f"the vectors in {opened.home.path} were made with {stored.settings}, not with {wanted.settings}, and "
+                f"cannot be compared; leave out {', '.join(options[:-1])} and {options[-1]}, or make another "
+                f"collection with: dinosearch index FOLDER --home OTHER {other}"
+            )
+
+    def _wanted(self, stored: Fingerprint) -> Fingerprint:
+        """The collection's fingerprint with what is asked for put in."""
+        wanted = stored
         if self.model not in (None, "auto"):
             from dinosearch.embedding import find_checkpoint
 
-            wanted = find_checkpoint(str(self.model)).name
-        pixels = str(self.preprocessing or stored.preprocessing)
-        pooling = self.pooling or stored.pooling
+            wanted = replace(wanted, checkpoint=find_checkpoint(str(self.model)).name)
+        if self.preprocessing is not None:
+            wanted = replace(wanted, preprocessing=str(self.preprocessing))
         try:
-            pooling_parts(pooling)
+            if self.pooling is not None:
+                wanted = replace(wanted, pooling=str(Pooling.parse(self.pooling)))
+            if self.scales is not None:
+                scales_named(self.scales)
+                wanted = replace(wanted, scales=self.scales)
         except ValueError as error:
-            raise SettingError(f"{error}; leave it out for: --pooling {stored.pooling}") from None
-        if (wanted, pixels, pooling) != (stored.checkpoint, stored.preprocessing, stored.pooling):
-            other = f"--model {wanted} --preprocessing {pixels} --pooling {pooling}"
-            raise FingerprintMismatchError(
-                f"the vectors in {opened.home.path} were made with {stored.checkpoint} {stored.preprocessing} "
-                f"{stored.pooling}, not with {wanted} {pixels} {pooling}, and cannot be compared; leave out --model, "
-                f"--preprocessing and --pooling, or make another collection with: "
-                f"dinosearch index FOLDER --home OTHER {other}"
-            )
+            raise SettingError(
+                f"{error}; leave it out for: --pooling {stored.pooling} --scales {stored.scales}"
+            ) from None
+        return wanted
 
     def open(self, opened: OpenedHome) -> Embedder:
         """Load the model; a collection that has vectors decides which one.
@@ -76,6 +91,7 @@ class ModelChoice:
             weights=os.fspath(weights) if weights else None,
             preprocessing=Preprocessing.parse(stored.preprocessing) if stored else self.preprocessing,
             pooling=stored.pooling if stored else self.pooling or "cls",
+            scales=stored.scales if stored else self.scales or "1",
             device=self.device,
             dtype=self.dtype,
             batch=self.batch,

@@ -5,6 +5,7 @@ It knows no checkpoints and no preprocessing, and offers no register tokens: `To
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -68,21 +69,37 @@ class ConvNeXt(nn.Module):
             side *= stride
         return side
 
+    @property
+    def depth(self) -> int:
+        """How many of the last blocks tokens can be taken of: those of the last stage, whose cells are the tokens'."""
+        return self.config.depths[-1]
+
     def forward(self, images: Tensor) -> Tokens:
-        """Tokens of a batch.
+        """Tokens of a batch after the last block; arguments as `last_blocks`."""
+        (tokens,) = self.last_blocks(images, 1)
+        return tokens
+
+    def last_blocks(self, images: Tensor, count: int) -> Iterator[Tokens]:
+        """Tokens of a batch after each of the last blocks, each given the final norm.
 
         Args:
             images: float, (n, 3, h, w), normalised by ImageNet's mean and deviation; h and w of at least `patch_size`.
+            count: how many blocks, 1 to `depth`.
 
-        Returns:
-            Class tokens (n, d), no registers (n, 0, d), patch tokens (n, p, d) row by row, and the grid (h, w).
+        Yields:
+            The earliest first: class tokens (n, d), no registers (n, 0, d), patch tokens (n, p, d) row by row, and the
+            grid (h, w).
         """
         x = images.contiguous(memory_format=torch.channels_last)
-        for shrink, stage in zip(self.downsample_layers, self.stages, strict=True):
+        for shrink, stage in zip(self.downsample_layers[:-1], self.stages[:-1], strict=True):
             x = stage(shrink(x))
+        x = self.downsample_layers[-1](x)
         grid = (x.shape[2], x.shape[3])
-        cells = x.flatten(2).transpose(1, 2)
-        return Tokens(cls=self.norm(cells.mean(dim=1)), registers=cells[:, :0], patches=self.norm(cells), grid=grid)
+        for number, block in enumerate(self.stages[-1].children(), start=1):
+            x = block(x)
+            if number > self.depth - count:
+                cells = x.flatten(2).transpose(1, 2)
+                yield Tokens(self.norm(cells.mean(dim=1)), cells[:, :0], self.norm(cells), grid)
 
 
 class _ChannelNorm(nn.LayerNorm):

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dinosearch.embedding.checkpoints import Checkpoint
 from dinosearch.embedding.pooling import pool
+from dinosearch.embedding.scales import Sizes
 from dinosearch.embedding.tokens import ImageTokens, Tokens
 from dinosearch.errors import SettingError
-from dinosearch.records import Fingerprint, Preprocessing
+from dinosearch.records import Fingerprint, Pooling, Preprocessing
+
+T = TypeVar("T")
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -26,10 +33,10 @@ class TorchEmbedder:
     """A backbone with its preprocessing; fulfils `dinosearch.protocols.Embedder` and may be used by many threads.
 
     Args:
-        model: returns `Tokens`; in evaluation mode.
+        model: has `dimension`, `patch_size`, `depth` and `last_blocks`; in evaluation mode.
         checkpoint: gives mean and deviation of the pixels.
-        fingerprint: what the vectors are marked with.
-        preprocessing: how the pixels were prepared.
+        fingerprint: what the vectors are marked with; its pooling and scales say how they are made.
+        preprocessing: how the pixels are prepared at the scale 1.
         device: `cpu`, `cuda`, `mps`...; None takes DINOSEARCH_DEVICE or the best there is.
         dtype: `float32`, `bfloat16`, `float16`; None takes float16 on CUDA and float32 elsewhere.
         batch: images a forward pass; None chooses.
@@ -57,10 +64,11 @@ class TorchEmbedder:
         self.dtype = choose_dtype(dtype, self.device)
         self._model = model.to(device=self.device, dtype=self.dtype)
         self._fingerprint = fingerprint
-        self._preprocessing = preprocessing
+        self._pooling = Pooling.parse(fingerprint.pooling)
+        self._sizes = Sizes(preprocessing, fingerprint.scales, self.patch_size, checkpoint.mean)
         if batch is not None and batch < 1:
             raise SettingError(f"a batch of {batch} images is not possible; leave out --batch, or use: --batch 8")
-        self._batch = batch or choose_batch(preprocessing, self.device)
+        self._batch = batch or choose_batch(self.preprocessing, self.device)
         self._mean = torch.tensor(checkpoint.mean, device=self.device).view(1, 3, 1, 1) * 255
         self._deviation = torch.tensor(checkpoint.deviation, device=self.device).view(1, 3, 1, 1) * 255
 
@@ -71,13 +79,18 @@ class TorchEmbedder:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How images are prepared for `embed`."""
-        return self._preprocessing
+        """How images are prepared for `embed`: at the largest of the scales, while the fingerprint names scale 1."""
+        return self._sizes.preprocessing
 
     @property
     def patch_size(self) -> int:
         """Side of a patch in pixels; both sides of an image are multiples of it."""
         return int(self._model.patch_size)  # type: ignore[arg-type]
+
+    @property
+    def depth(self) -> int:
+        """How many of the last blocks tokens can be had of."""
+        return int(self._model.depth)  # type: ignore[arg-type]
 
     @property
     def batch_size(self) -> int:
@@ -87,64 +100,88 @@ class TorchEmbedder:
     def embed(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
         """Embed prepared images; see `dinosearch.protocols.Embedder.embed`.
 
+        With several scales a vector is the mean of the unit vectors at each scale, brought to unit length (Radenovic et
+        al. 2018, arXiv:1711.02512; cirtorch/networks/imageretrievalnet.py, extract_ms, whose network ends in a norm).
+
         Raises:
             ValueError: an array that is not (h, w, 3) uint8, or whose sides the model cannot take.
         """
         out = np.empty((len(pixels), self._fingerprint.dimension), dtype=np.float32)
         for rows in self._batches(pixels):
-            vectors = pool(self._fingerprint.pooling, self._forward([pixels[row] for row in rows])).float()
-            out[rows] = torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
+            out[rows] = _halved_until_it_fits(self._vectors, [pixels[row] for row in rows])
         return out
 
-    def tokens(self, pixels: Sequence[np.ndarray]) -> list[ImageTokens]:
+    def tokens(self, pixels: Sequence[np.ndarray], blocks: int = 1) -> list[ImageTokens]:
         """Class, register and patch tokens of each image after the final norm, in the order given.
 
+        Args:
+            pixels: as `embed`; tokens are those of the pixels as they are, whatever the scales.
+            blocks: of how many of the last blocks; those before the last one are in `ImageTokens.earlier`. Memory on
+                this side grows with it: h * w * d numbers for each block and image.
+
         Raises:
-            ValueError: as `embed`.
+            ValueError: as `embed`, or more blocks than there are.
         """
+        if not 1 <= blocks <= self.depth:
+            raise ValueError(f"tokens can be had of the last 1 to {self.depth} blocks, not of {blocks}")
         out: dict[int, ImageTokens] = {}
         for rows in self._batches(pixels):
-            tokens = self._forward([pixels[row] for row in rows])
-            cls, registers, patches = (
-                part.float().cpu().numpy() for part in (tokens.cls, tokens.registers, tokens.patches)
-            )
-            for i, row in enumerate(rows):
-                out[row] = ImageTokens(cls[i], registers[i], patches[i].reshape(*tokens.grid, -1))
+            found = _halved_until_it_fits(partial(self._tokens, blocks), [pixels[row] for row in rows])
+            out.update(zip(rows, found, strict=True))
         return [out[row] for row in range(len(pixels))]
 
     def _batches(self, pixels: Sequence[np.ndarray]) -> Iterator[list[int]]:
-        """Numbers of images of equal shape, at most a batch each."""
-        by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        """Numbers of images that can be stacked at every scale, at most a batch each."""
+        alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
         for row, image in enumerate(pixels):
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
                 raise ValueError(f"pixels must be (h, w, 3) uint8, not {image.shape} {image.dtype}")
-            by_shape[image.shape].append(row)
-        for rows in by_shape.values():
+            alike[image.shape, self._sizes.inside(image)].append(row)
+        for rows in alike.values():
             for start in range(0, len(rows), self._batch):
                 yield rows[start : start + self._batch]
 
-    def _forward(self, images: list[np.ndarray]) -> Tokens:
-        try:
-            with torch.inference_mode():
-                tokens: Tokens = self._model(self._normalised(images))
-                return tokens
-        except torch.cuda.OutOfMemoryError:
-            if len(images) == 1:
-                raise
-        # Outside of the handler, whose traceback still holds the tensors that did not fit.
-        half = len(images) // 2
-        first, second = self._forward(images[:half]), self._forward(images[half:])
-        with torch.inference_mode():
-            return Tokens(
-                torch.cat((first.cls, second.cls)),
-                torch.cat((first.registers, second.registers)),
-                torch.cat((first.patches, second.patches)),
-                first.grid,
-            )
+    def _vectors(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        inside = self._sizes.inside(images[0])
+        vectors = [
+            F.normalize(pool(self._pooling, self._last_blocks(view, self._pooling.blocks)).float(), dim=-1)
+            for view in self._sizes.views(self._loaded(images), inside)
+        ]
+        unit = vectors[0] if len(vectors) == 1 else F.normalize(torch.stack(vectors).mean(dim=0), dim=-1)
+        return list(unit.cpu().numpy())
 
-    def _normalised(self, images: list[np.ndarray]) -> Tensor:
-        batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float()
-        return ((batch - self._mean) / self._deviation).to(self.dtype)
+    def _tokens(self, blocks: int, images: list[np.ndarray]) -> list[ImageTokens]:
+        found = []
+        for tokens in self._last_blocks(self._loaded(images), blocks):
+            cls, registers, patches = (
+                part.float().cpu().numpy() for part in (tokens.cls, tokens.registers, tokens.patches)
+            )
+            grids = patches.reshape(len(images), *tokens.grid, -1)
+            found.append([ImageTokens(*parts) for parts in zip(cls, registers, grids, strict=True)])
+        *earlier, last = (list(block) for block in found)
+        return [replace(image, earlier=tuple(block[i] for block in earlier)) for i, image in enumerate(last)]
+
+    def _loaded(self, images: list[np.ndarray]) -> Tensor:
+        """(n, 3, h, w) float32 in 0..255 on the device."""
+        return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float()
+
+    def _last_blocks(self, batch: Tensor, count: int) -> Iterator[Tokens]:
+        normalised = ((batch - self._mean) / self._deviation).to(self.dtype)
+        blocks: Iterator[Tokens] = self._model.last_blocks(normalised, count)  # type: ignore[operator]
+        return blocks
+
+
+def _halved_until_it_fits(compute: Callable[[list[np.ndarray]], list[T]], images: list[np.ndarray]) -> list[T]:
+    """What `compute` gives for each image, in as many parts as the memory of the GPU asks for."""
+    try:
+        with torch.inference_mode():
+            return compute(images)
+    except torch.cuda.OutOfMemoryError:
+        if len(images) == 1:
+            raise
+    # Outside of the handler, whose traceback still holds the tensors that did not fit.
+    half = len(images) // 2
+    return _halved_until_it_fits(compute, images[:half]) + _halved_until_it_fits(compute, images[half:])
 
 
 def choose_device(name: str | None) -> torch.device:

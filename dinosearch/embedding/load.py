@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dinosearch.embedding import files
 from dinosearch.embedding.checkpoints import CHECKPOINTS, Checkpoint, find_checkpoint
 from dinosearch.errors import DinosearchError, SettingError, WeightsUnavailableError
 from dinosearch.protocols import Progress
-from dinosearch.records import Fingerprint, Preprocessing
+from dinosearch.records import Fingerprint, Pooling, Preprocessing, scales_named
 
 if TYPE_CHECKING:
     from dinosearch.embedding.embedder import TorchEmbedder
+
+T = TypeVar("T")
 
 AUTO = "dinov2_vits14"
 FALLBACK = "mini"
@@ -31,6 +33,7 @@ def open_embedder(
     weights: str | os.PathLike[str] | None = None,
     preprocessing: Preprocessing | None = None,
     pooling: str = "cls",
+    scales: str = "1",
     device: str | None = None,
     dtype: str | None = None,
     batch: int | None = None,
@@ -43,21 +46,36 @@ def open_embedder(
         UnknownCheckpointError: no such model.
         WeightsUnavailableError: its weights are not here and cannot be fetched.
         DamagedWeightsError: the weight file is not what it should be.
-        SettingError: a size that is no multiple of the patch, an unknown pooling, or a device that is not there.
+        SettingError: a size that is no multiple of the patch, an unknown pooling or one of more blocks than there are,
+            unknown scales, or a device that is not there.
     """
+    parts = _read(pooling, Pooling.parse, "--pooling cls")
+    _read(scales, scales_named, "--scales 1")
     checkpoint, path = resolve(model, weights, notify, progress)
     from dinosearch.embedding.embedder import TorchEmbedder
-    from dinosearch.embedding.pooling import pooled_dimension
     from dinosearch.embedding.weights import load_model
 
     settings = preprocessing or Preprocessing()
     network = load_model(checkpoint, path)
-    patch = int(network.patch_size)  # type: ignore[arg-type]
-    dimension = pooled_dimension(pooling, int(network.dimension))  # type: ignore[arg-type]
+    patch, dimension, depth = (int(getattr(network, name)) for name in ("patch_size", "dimension", "depth"))
+    if parts.blocks > depth:
+        raise SettingError(
+            f"pooling {parts} takes the last {parts.blocks} blocks, but {checkpoint.name} offers its last {depth}; "
+            f"write at most @{depth}"
+        )
     if settings.size % patch:
         raise SettingError(f"size {settings.size} is no multiple of {checkpoint.name}'s patch of {patch} pixels")
-    fingerprint = Fingerprint(checkpoint.name, files.file_digest(path), str(settings), pooling, dimension)
+    fingerprint = Fingerprint(
+        checkpoint.name, files.file_digest(path), str(settings), str(parts), dimension * parts.tokens, scales
+    )
     return TorchEmbedder(network, checkpoint, fingerprint, settings, device=device, dtype=dtype, batch=batch)
+
+
+def _read(text: str, parse: Callable[[str], T], default: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SettingError(f"{error}; leave it out for: {default}") from None
 
 
 def resolve(

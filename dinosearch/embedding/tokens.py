@@ -33,8 +33,10 @@ class ImageTokens:
         cls: (d,) class token.
         registers: (r, d) register tokens; r is 0 for models without.
         patches: (h, w, d) patch tokens.
+        earlier: the same of the blocks before, the earliest first; as many as were asked for.
     """
 
     cls: np.ndarray
     registers: np.ndarray
     patches: np.ndarray
+    earlier: tuple[ImageTokens, ...] = ()

@@ -7,6 +7,7 @@ normalises no pixel.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,14 +79,29 @@ class VisionTransformer(nn.Module):
         """Side of a patch in pixels; images' sides are multiples of it."""
         return self.config.patch
 
+    @property
+    def depth(self) -> int:
+        """How many of the last blocks tokens can be taken of."""
+        return self.config.depth
+
     def forward(self, images: Tensor) -> Tokens:
-        """Tokens of a batch.
+        """Tokens of a batch after the last block; arguments and errors as `last_blocks`."""
+        (tokens,) = self.last_blocks(images, 1)
+        return tokens
+
+    def last_blocks(self, images: Tensor, count: int) -> Iterator[Tokens]:
+        """Tokens of a batch after each of the last blocks.
+
+        Each is given the final norm, as the official code does by default (facebookresearch/dinov2,
+        models/vision_transformer.py, get_intermediate_layers with norm=True).
 
         Args:
             images: (n, 3, h, w) float, normalised; h and w multiples of the patch size.
+            count: how many blocks, 1 to `depth`.
 
-        Returns:
-            Class tokens (n, d), registers (n, r, d), patches (n, p, d) row by row, and the grid (h / patch, w / patch).
+        Yields:
+            The earliest first: class tokens (n, d), registers (n, r, d), patches (n, p, d) row by row, and the grid
+            (h / patch, w / patch).
 
         Raises:
             ValueError: a side that is no multiple of the patch size.
@@ -99,10 +115,11 @@ class VisionTransformer(nn.Module):
         x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1) + self.positions(grid)
         if registers:
             x = torch.cat((x[:, :1], self.register_tokens.expand(len(x), -1, -1), x[:, 1:]), dim=1)
-        for block in self.blocks:
+        for number, block in enumerate(self.blocks, start=1):
             x = block(x)
-        x = self.norm(x)
-        return Tokens(x[:, 0], x[:, 1 : 1 + registers], x[:, 1 + registers :], grid)
+            if number > self.depth - count:
+                normed = self.norm(x)
+                yield Tokens(normed[:, 0], normed[:, 1 : 1 + registers], normed[:, 1 + registers :], grid)
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
         """Position embedding for a grid of patches: (1, 1 + h*w, d), in the type of the weights."""

@@ -18,7 +18,7 @@ from dinosearch.evaluation.measuring import Options
 from dinosearch.evaluation.result import Run
 from dinosearch.evaluation.run import run
 from dinosearch.protocols import Progress
-from dinosearch.records import Preprocessing, pooling_parts
+from dinosearch.records import Pooling, Preprocessing, scales_named
 from dinosearch.retrieval import Rerank
 from dinosearch.vectors.ladder import LADDERS
 
@@ -68,10 +68,17 @@ def _recall(plan: Plan, value: str) -> Plan:
 
 def _pooling(plan: Plan, value: str) -> Plan:
     try:
-        pooling_parts(value)
+        return _model("pooling", plan, str(Pooling.parse(value)))
     except ValueError as error:
         raise SettingError(str(error)) from None
-    return _model("pooling", plan, value)
+
+
+def _scales(plan: Plan, value: str) -> Plan:
+    try:
+        scales_named(value)
+    except ValueError as error:
+        raise SettingError(str(error)) from None
+    return _model("scales", plan, value)
 
 
 def _index(plan: Plan, value: str) -> Plan:
@@ -102,6 +109,7 @@ AXES: dict[str, Callable[[Plan, str], Plan]] = {
     "preprocessing": _preprocessing,
     "size": _size,
     "pooling": _pooling,
+    "scales": _scales,
     "index": _index,
     "recall": _recall,
     "rerank": _rerank,
@@ -159,8 +167,10 @@ def run_plans(
 
 
 def home_name(model: dict[str, Any]) -> str:
-    """A folder's name for what decides the vectors: model, preprocessing, pooling, and weights named by hand."""
+    """A folder's name for what decides the vectors: model, preprocessing, pooling, several scales, weights by hand."""
     words = [str(model.get(name) or default) for name, default in _VECTORS]
+    if model.get("scales") not in (None, "1"):
+        words.append(f"scales-{model['scales']}")
     if model.get("weights"):
         words.append(hashlib.sha256(os.path.abspath(model["weights"]).encode()).hexdigest()[:8])
     return "-".join(word.replace("/", "_") for word in words)

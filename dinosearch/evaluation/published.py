@@ -104,14 +104,15 @@ IMAGES = {"roxford5k": 4993, "rparis6k": 6322, "met": 397_121, "amstertime": 246
 
 
 def find(dataset: str, images: int, recipe: dict[str, Any]) -> tuple[Published, ...]:
-    """Published figures for the same data set, weights, preprocessing, class token and whole query images.
+    """Published figures for the same data set, weights, preprocessing, class token and whole query images at one scale.
 
     Args:
         dataset: name of the data set.
         images: in its database.
         recipe: of the run.
     """
-    if recipe.get("query_crop") != "none" or recipe.get("pooling") != "cls" or images != IMAGES.get(dataset):
+    whole = recipe.get("query_crop") == "none" and recipe.get("scales", "1") == "1"
+    if not whole or recipe.get("pooling") != "cls" or images != IMAGES.get(dataset):
         return ()
     setting = (dataset, recipe.get("model"), recipe.get("preprocessing"))
     return tuple(_figures(setting))

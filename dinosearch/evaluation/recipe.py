@@ -32,6 +32,7 @@ def recipe(collection: Collection, info: CollectionInfo, options: Options) -> di
         "model": fingerprint.checkpoint if fingerprint else None,
         "preprocessing": fingerprint.preprocessing if fingerprint else None,
         "pooling": fingerprint.pooling if fingerprint else None,
+        "scales": fingerprint.scales if fingerprint else None,
         "query_crop": "bbx" if options.query_crop else "none",
         "search": "exact" if options.exact else "index",
         "rerank": options.rerank,

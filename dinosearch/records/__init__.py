@@ -5,7 +5,7 @@ from dinosearch.records.calibration import Calibration, Verdict
 from dinosearch.records.explanation import Explanation
 from dinosearch.records.files import FoundFile, ImageInfo, ImageRecord, PreparedImage, Problem
 from dinosearch.records.index import KINDS, Generation, IndexInfo, Published
-from dinosearch.records.model import POOLINGS, Fingerprint, Preprocessing, ResizeMode, pooling_parts
+from dinosearch.records.model import SCALES, Fingerprint, Pooling, PoolingPart, Preprocessing, ResizeMode, scales_named
 
 __all__ = [
     "Calibration",
@@ -19,12 +19,14 @@ __all__ = [
     "IndexInfo",
     "IndexSummary",
     "KINDS",
-    "POOLINGS",
+    "Pooling",
+    "PoolingPart",
     "PreparedImage",
     "Preprocessing",
     "Problem",
     "Published",
     "ResizeMode",
+    "SCALES",
     "Verdict",
-    "pooling_parts",
+    "scales_named",
 ]

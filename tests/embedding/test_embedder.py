@@ -128,19 +128,27 @@ def test_global_state_of_torch_is_left_alone() -> None:
 
 
 def test_batch_that_does_not_fit_into_memory_is_halved() -> None:
+    refused = 0
+
     class Small(VisionTransformer):
         """Has room for three images, as a GPU might."""
 
-        def forward(self, images: torch.Tensor):  # type: ignore[no-untyped-def]
+        def last_blocks(self, images: torch.Tensor, count: int):  # type: ignore[no-untyped-def]
+            nonlocal refused
             if len(images) > 3:
+                refused += 1
                 raise torch.cuda.OutOfMemoryError("out of memory")
-            return super().forward(images)
+            return super().last_blocks(images, count)
 
     model = Small(CONFIG)
     model.load_state_dict(random_transformer(CONFIG).state_dict())
     images = photos(*[(28, 28)] * 9)
-    found = embedder(model.eval().requires_grad_(False), batch=9).embed(images)
-    np.testing.assert_allclose(found, embedder().embed(images), atol=1e-5)
+    small = embedder(model.eval().requires_grad_(False), batch=9)
+    np.testing.assert_allclose(small.embed(images), embedder().embed(images), atol=1e-5)
+    for mine, theirs in zip(small.tokens(images, blocks=2), embedder().tokens(images, blocks=2), strict=True):
+        np.testing.assert_allclose(mine.patches, theirs.patches, atol=1e-4)
+        np.testing.assert_allclose(mine.earlier[0].cls, theirs.earlier[0].cls, atol=1e-4)
+    assert refused >= 4
 
 
 def test_wrong_arrays_are_refused() -> None:

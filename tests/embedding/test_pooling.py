@@ -1,33 +1,57 @@
-"""Poolings against numpy on random tokens, and through the embedder of the bundled model against its own tokens."""
+"""Poolings: how they are written, and against slow numpy on random tokens, in every number format."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import torch
 
 from dinosearch.embedding import open_embedder
-from dinosearch.embedding.pooling import pool, pooled_dimension
+from dinosearch.embedding.pooling import pool
 from dinosearch.embedding.tokens import Tokens
 from dinosearch.errors import SettingError
-from dinosearch.records import POOLINGS
+from dinosearch.records import Pooling
 
 
-def generalised_mean(patches: np.ndarray) -> np.ndarray:
-    """(d,) cube root of the mean cube, what is negative counted as nothing; one number at a time."""
-    return np.array([np.cbrt(sum(max(float(x), 1e-6) ** 3 for x in column) / len(column)) for column in patches.T])
+def generalised_mean(patches: np.ndarray, power: float) -> np.ndarray:
+    """(d,) root of the mean power, what is negative counted as nothing; one number at a time, in long doubles."""
+    return np.array([
+        float((sum(np.longdouble(max(float(x), 1e-6)) ** power for x in column) / len(column)) ** (1 / power))
+        for column in patches.T
+    ])  # fmt: skip
 
 
-BY_HAND: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+def signed_mean(patches: np.ndarray, power: float) -> np.ndarray:
+    """(d,) root of the mean power, signs kept on both ways; one number at a time, in long doubles."""
+    out = []
+    for column in patches.T:
+        mean = sum(np.sign(x) * abs(np.longdouble(x)) ** power for x in column) / len(column)
+        out.append(float(np.sign(mean) * abs(mean) ** (1 / power)))
+    return np.array(out)
+
+
+PARTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "cls": lambda cls, patches: cls,
     "mean": lambda cls, patches: patches.sum(axis=0) / len(patches),
-    "gem": lambda cls, patches: generalised_mean(patches),
-    "cls+mean": lambda cls, patches: np.concatenate([cls, patches.sum(axis=0) / len(patches)]),
-    "cls+gem": lambda cls, patches: np.concatenate([cls, generalised_mean(patches)]),
+    "gem": lambda cls, patches: generalised_mean(patches, 3),
+    "gem1": lambda cls, patches: generalised_mean(patches, 1),
+    "gem4.6": lambda cls, patches: generalised_mean(patches, 4.6),
+    "gem20": lambda cls, patches: generalised_mean(patches, 20),
+    "sgem": lambda cls, patches: signed_mean(patches, 3),
+    "sgem2": lambda cls, patches: signed_mean(patches, 2),
+    "sgem4.6": lambda cls, patches: signed_mean(patches, 4.6),
+    "sgem20": lambda cls, patches: signed_mean(patches, 20),
 }
-"""From (d,) class token and (p, d) patch tokens in float64 to the vector before it is brought to unit length."""
+"""From (d,) class token and (p, d) patch tokens in float64 to a part of the vector, not of unit length."""
+NAMES = [*PARTS, "cls+mean", "cls+gem", "cls+gem4", "gem4.6+sgem2+cls"]
+PARTS["gem4"] = lambda cls, patches: generalised_mean(patches, 4)
+
+
+def by_hand(name: str, cls: torch.Tensor, patches: torch.Tensor) -> np.ndarray:
+    values = cls.double().numpy(), patches.double().numpy()
+    return np.concatenate([PARTS[part](*values) for part in name.split("+")])
 
 
 def random_tokens(seed: int, images: int = 3, registers: int = 4, dimension: int = 7) -> Tokens:
@@ -41,65 +65,149 @@ def random_tokens(seed: int, images: int = 3, registers: int = 4, dimension: int
     )
 
 
-def test_every_pooling_has_an_oracle() -> None:
-    assert list(POOLINGS) == list(BY_HAND)
+def pooled(name: str, *blocks: Tokens) -> torch.Tensor:
+    return pool(Pooling.parse(name), blocks)
 
 
-@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize("name", NAMES)
 def test_random_tokens_are_pooled_as_by_hand_and_registers_left_out(name: str) -> None:
     for seed in range(5):
         tokens = random_tokens(seed)
-        found = pool(name, tokens)
-        assert tuple(found.shape) == (3, pooled_dimension(name, 7))
+        found = pooled(name, tokens)
+        assert tuple(found.shape) == (3, Pooling.parse(name).tokens * 7)
         for i in range(3):
-            expected = BY_HAND[name](tokens.cls[i].double().numpy(), tokens.patches[i].double().numpy())
-            np.testing.assert_allclose(found[i].numpy(), expected, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(found[i].numpy(), by_hand(name, tokens.cls[i], tokens.patches[i]), rtol=2e-5)
 
 
 def test_values_computed_by_hand() -> None:
     patches = torch.tensor([[[1.0, -5.0], [2.0, -1.0], [3.0, 0.0]]])
     tokens = Tokens(torch.tensor([[7.0, -8.0]]), torch.empty(1, 0, 2), patches, (1, 3))
-    assert pool("cls", tokens).tolist() == [[7, -8]]
-    assert pool("mean", tokens).tolist() == [[2, -2]]
-    assert pool("gem", tokens)[0].tolist() == pytest.approx([12 ** (1 / 3), 0], abs=2e-6)  # (1 + 8 + 27) / 3 = 12
-    assert pool("cls+mean", tokens).tolist() == [[7, -8, 2, -2]]
-    assert pool("cls+gem", tokens)[0].tolist() == pytest.approx([7, -8, 12 ** (1 / 3), 0], abs=2e-6)
+    assert pooled("cls", tokens).tolist() == [[7, -8]]
+    assert pooled("mean", tokens).tolist() == [[2, -2]]
+    assert pooled("gem", tokens)[0].tolist() == pytest.approx([12 ** (1 / 3), 0], abs=2e-6)  # (1 + 8 + 27) / 3 = 12
+    assert pooled("gem2", tokens)[0].tolist() == pytest.approx([(14 / 3) ** 0.5, 0], abs=2e-6)
+    assert pooled("sgem", tokens)[0].tolist() == pytest.approx([12 ** (1 / 3), -(42 ** (1 / 3))], abs=2e-6)
+    assert pooled("sgem2", tokens)[0].tolist() == pytest.approx([(14 / 3) ** 0.5, -((26 / 3) ** 0.5)], abs=2e-6)
+    assert pooled("cls+mean", tokens).tolist() == [[7, -8, 2, -2]]
+    assert pooled("mean+cls", tokens).tolist() == [[2, -2, 7, -8]]
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_half_precision_tokens_do_not_overflow(name: str) -> None:
-    tokens = random_tokens(9)
-    halves = Tokens(*(60 * part.abs() + 1 for part in (tokens.cls, tokens.registers, tokens.patches)), tokens.grid)
-    halves = Tokens(halves.cls.half(), halves.registers.half(), halves.patches.half(), halves.grid)
-    found = pool(name, halves)
-    assert found.dtype == torch.float16
-    for i in range(3):
-        expected = BY_HAND[name](halves.cls[i].double().numpy(), halves.patches[i].double().numpy())
-        np.testing.assert_allclose(found[i].double().numpy(), expected, rtol=2e-3)
+def test_blocks_are_put_behind_each_other_part_by_part_the_earliest_first() -> None:
+    blocks = [
+        Tokens(torch.tensor([[value]]), torch.empty(1, 0, 1), torch.tensor([[[10 * value]]]), (1, 1))
+        for value in (1.0, 2.0, 3.0)
+    ]
+    assert pooled("cls@3+mean", *blocks).tolist() == [[1, 2, 3, 30]]
+    assert pooled("mean@2+cls@3+sgem", *blocks)[0].tolist() == pytest.approx([20, 30, 1, 2, 3, 30])
+    assert pooled("mean@2", *blocks[1:]).tolist() == [[20, 30]]
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_embedder_pools_the_tokens_it_shows(name: str) -> None:
-    embedder = open_embedder("mini", device="cpu", pooling=name)
-    rng = np.random.default_rng(1)
-    coarse = rng.integers(0, 256, size=(2, 14, 14, 3), dtype=np.uint8)
-    images = [np.kron(image, np.ones((16, 16, 1), np.uint8)) for image in coarse]
-    vectors, tokens = embedder.embed(images), embedder.tokens(images)
-    assert embedder.fingerprint.pooling == name
-    assert vectors.shape == (2, embedder.fingerprint.dimension)
-    assert vectors.dtype == np.float32
-    for vector, token in zip(vectors, tokens, strict=True):
-        width = len(token.cls)
-        assert embedder.fingerprint.dimension == width * (2 if "+" in name else 1)
-        expected = BY_HAND[name](token.cls.astype(np.float64), token.patches.reshape(-1, width).astype(np.float64))
-        np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), atol=2e-6)
-        assert np.linalg.norm(vector.astype(np.float64)) == pytest.approx(1, abs=1e-6)
-    assert abs(float(vectors[0] @ vectors[1])) < 0.9999, "the images must differ, or the order could not be seen"
+@pytest.mark.parametrize("name", ["cls@3", "cls@3+mean@2+gem@3+sgem@2"])
+def test_nothing_of_a_block_is_kept_but_what_is_pooled(name: str) -> None:
+    """A block's memory is used again before the next one is there, as a model might do it."""
+    blocks = [random_tokens(seed) for seed in range(3)]
+    expected = pooled(name, *blocks)
+
+    def reusing() -> Iterator[Tokens]:
+        for tokens in blocks:
+            yield tokens
+            tokens.cls.fill_(float("nan"))
+            tokens.patches.fill_(float("nan"))
+
+    count = Pooling.parse(name).blocks
+    assert count == 3
+    assert torch.equal(pool(Pooling.parse(name), reusing()), expected)
 
 
-@pytest.mark.parametrize("name", ["max", "mean+cls", "", "CLS"])
-def test_unknown_pooling_is_answered_with_those_there_are(name: str) -> None:
+@pytest.mark.parametrize("number_format", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_format_overflows_or_vanishes(name: str, number_format: torch.dtype) -> None:
+    """Activations of 0.001 to 300: their third powers leave float16, their twentieth float32."""
+    signs = (random_tokens(9).patches > -0.5).float() * 2 - 1
+    least = 2e-2 if number_format == torch.bfloat16 else 2e-3
+    for size in (1e-3, 1.0, 300.0):
+        drawn = random_tokens(8)
+        patches = (size * (0.5 + drawn.patches.abs()) * signs).to(number_format)
+        tokens = Tokens((size * drawn.cls).to(number_format), drawn.registers.to(number_format), patches, drawn.grid)
+        found = pooled(name, tokens)
+        assert found.dtype == number_format
+        assert found.isfinite().all()
+        for i in range(3):
+            expected = by_hand(name, tokens.cls[i], patches[i])
+            # a signed sum may nearly cancel out, and then has no digits left to be compared
+            np.testing.assert_allclose(
+                found[i].double().numpy(), expected, rtol=least, atol=least * np.abs(expected).max()
+            )
+
+
+def test_patches_that_are_all_zero_give_no_nan() -> None:
+    tokens = Tokens(torch.ones(1, 2), torch.empty(1, 0, 2), torch.zeros(1, 4, 2), (2, 2))
+    for name in ("gem", "gem20", "sgem", "sgem20"):
+        assert pooled(name, tokens).abs().max() < 2e-6
+
+
+def test_gem_keeps_the_very_bits_that_collections_have() -> None:
+    """The formula that homes of the first version were made with, in its order of operations."""
+    for number_format in (torch.float32, torch.float16, torch.bfloat16):
+        for seed in range(20):
+            drawn = random_tokens(seed, dimension=33)
+            patches = (drawn.patches * 7).to(number_format)
+            tokens = Tokens(drawn.cls.to(number_format), drawn.registers, patches, drawn.grid)
+            before = patches.float().clamp(min=1e-6).pow(3.0).mean(dim=1).pow(1 / 3.0).to(number_format)
+            assert torch.equal(pooled("gem", tokens), before)
+            assert torch.equal(pooled("cls+gem", tokens), torch.cat([tokens.cls, before], dim=-1))
+            assert torch.equal(pooled("cls+mean", tokens), torch.cat([tokens.cls, patches.mean(dim=1)], dim=-1))
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("cls", "cls"), ("mean", "mean"), ("gem", "gem"), ("cls+mean", "cls+mean"), ("cls+gem", "cls+gem"),
+        ("gem3", "gem"), ("gem3.0", "gem"), ("gem03", "gem"), ("sgem3", "sgem"), ("gem4.60", "gem4.6"),
+        ("sgem4.605", "sgem4.605"), ("gem20", "gem20"), ("gem1", "gem1"), ("sgem1", "mean"), ("sgem1.0@2", "mean@2"),
+        ("cls@1", "cls"), ("cls@04+mean@1", "cls@4+mean"), ("gem3@2+cls@1", "gem@2+cls"), ("mean+cls", "mean+cls"),
+        ("gem+sgem+cls@12", "gem+sgem+cls@12"),
+    ],
+)  # fmt: skip
+def test_equal_vectors_have_one_spelling(written: str, canonical: str) -> None:
+    parsed = Pooling.parse(written)
+    assert str(parsed) == canonical
+    assert Pooling.parse(canonical) == parsed
+    blocks = [random_tokens(seed) for seed in range(parsed.blocks)]
+    assert torch.equal(pool(parsed, blocks), pooled(canonical, *blocks))
+
+
+def test_embedder_is_marked_with_the_one_spelling() -> None:
+    images = list(np.random.default_rng(5).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8))
+    first, second = (open_embedder("mini", device="cpu", pooling=name) for name in ("gem3+cls@1", "gem+cls"))
+    assert first.fingerprint == second.fingerprint
+    assert first.fingerprint.pooling == "gem+cls"
+    assert np.array_equal(first.embed(images), second.embed(images))
+
+
+WRONG = [
+    "max", "", "CLS", "cls ", "cls+", "+cls", "cls++mean", "cls,mean", "cls4", "mean3", "gem0", "gem0.9", "gem20.1",
+    "gem21", "gem-3", "gem1e1", "gem.5", "gem3.", "gemnan", "gem4.60001", "sgem0", "cls@", "cls@0", "cls@-1", "@4",
+    "cls@4@2", "cls@1.5", "ggem", "gem@x", "cls+cls", "gem+gem3", "cls@1+cls", "mean+sgem1", "gem\u0663",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_other_texts_are_answered_with_the_grammar_in_one_sentence(name: str) -> None:
     with pytest.raises(SettingError) as refused:
         open_embedder("mini", device="cpu", pooling=name)
-    assert all(known in str(refused.value) for known in (repr(name), *BY_HAND))
-    assert "--pooling cls" in str(refused.value)
+    sentence = str(refused.value)
+    for part in (f"pooling {name!r} is not one of cls, mean, gem", "gemP", "sgemP", "joined by +", "@N", "cls@4+mean"):
+        assert part in sentence
+    assert sentence.endswith("leave it out for: --pooling cls")
+    assert ". " not in sentence
+    assert "\n" not in sentence
+
+
+def test_more_blocks_than_the_model_offers_are_refused_with_their_number() -> None:
+    assert open_embedder("mini", device="cpu", pooling="cls@4+mean").fingerprint.dimension == 5 * 288
+    with pytest.raises(SettingError) as refused:
+        open_embedder("mini", device="cpu", pooling="mean+cls@5")
+    assert str(refused.value) == (
+        "pooling mean+cls@5 takes the last 5 blocks, but mini offers its last 4; write at most @4"
+    )
