@@ -46,9 +46,14 @@ class Home:
         """Where an index file lies; the checksum in its name keeps it from taking the place of a published one."""
         return self.path / f"index-{generation}-{sha256[:12]}.faiss"
 
+    def diffusion(self, generation: int, part: str) -> Path:
+        """Where one array of what was diffused lies."""
+        return self.path / f"diffusion-{generation}-{part}.bin"
+
     def generation_files(self) -> list[Path]:
-        """Vector, index and basis files of all generations, left-over temporary ones included."""
-        return [path for pattern in ("vectors-*", "index-*", "basis-*") for path in self.path.glob(pattern)]
+        """Files of all generations, left-over temporary ones included."""
+        words = ("vectors", "index", "basis", "diffusion")
+        return [path for word in words for path in self.path.glob(f"{word}-*")]
 
     def exists(self) -> bool:
         return self.metadata.is_file()

@@ -87,7 +87,8 @@ def cli(**given: Any) -> None:
     context.obj = settings(context, given)
 
 
-for _command in (index, query, explain, remove, info, refine, verify, compact, export, import_, benchmark, models, doctor):
+VERBS = (index, query, explain, refine, remove, info, verify, compact, export, import_, benchmark, models, doctor)
+for _command in VERBS:
     cli.add_command(_command)
 
 

@@ -40,6 +40,16 @@ COUNTS = ("added", "unchanged", "moved", "changed", "removed", "failed", "offlin
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Decoding processes.  [default: one a core, at most 8]"
 )
+@click.option(
+    "--regions/--no-regions",
+    default=None,
+    help="Keep windows inside each image too, to find parts: query --box, --regions.  [default: as before]",
+)
+@click.option(
+    "--keep-patches/--no-keep-patches",
+    default=None,
+    help="Keep compressed patch tokens, about 16 KB an image, for --rerank.  [default: as before]",
+)
 @model_options
 @verb
 def index(
@@ -51,6 +61,8 @@ def index(
     recall: float,
     index_type: str | None,
     workers: int | None,
+    regions: bool | None,
+    keep_patches: bool | None,
     **model: Any,
 ) -> int:
     """Embed the images under each PATH and make them searchable.
@@ -78,6 +90,8 @@ def index(
             recall=recall,
             index_type=index_type,
             workers=workers,
+            regions=regions,
+            keep_patches=keep_patches,
             progress=progress,
         )
     return report(summary, settings)

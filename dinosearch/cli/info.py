@@ -43,7 +43,9 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
         yield "model", "none yet: nothing has been indexed"
         return
     model = found.fingerprint
-    yield "model", f"{model.checkpoint}, {model.preprocessing}, {model.pooling}, {model.dimension} numbers a vector"
+    scales = "" if model.scales == "1" else f", scales {model.scales}"
+    made = f"{model.checkpoint}, {model.preprocessing}{scales}, {model.pooling}"
+    yield "model", f"{made}, {model.dimension} numbers a vector"
     yield "", f"weights {model.weights_sha256}"
     yield "vectors", f"{found.rows:,} rows: {found.rows - found.tail:,} in the index, {found.tail:,} in the exact tail"
     if found.index is None:

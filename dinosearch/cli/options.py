@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dinosearch.records import POOLINGS
+from dinosearch.records import SCALES, Pooling, Preprocessing
 
 if TYPE_CHECKING:
     from dinosearch.cli.progress import Display
@@ -58,7 +58,8 @@ rerank_option = click.option(
     default="fast",
     show_default=True,
     metavar="PRESET",
-    help="fast, balanced, thorough, or stages joined by commas: expansion, superglobal, k-reciprocal, geometry.",
+    help="fast, balanced, thorough, or stages joined by commas: expansion, diffusion, superglobal, k-reciprocal, "
+    "maxsim, geometry.",
 )
 """What happens between the nearest vectors and the answer."""
 
@@ -73,13 +74,21 @@ _MODEL = (
     click.option(
         "--preprocessing",
         metavar="MODE-SIZE",
-        callback=lambda ctx, param, value: _checked_preprocessing(value),
+        callback=lambda ctx, param, value: _spelled(value, Preprocessing.parse),
         help="squash-N, fit-N or crop-N, N in pixels.  [default: the collection's own, squash-224 for a new one]",
     ),
     click.option(
+        "--scales",
+        type=click.Choice(list(SCALES)),
+        help="Sizes each image is embedded at: one, or the three of GeM or SuperGlobal.  [default: the collection's "
+        "own, 1 for a new one]",
+    ),
+    click.option(
         "--pooling",
-        type=click.Choice(POOLINGS),
-        help="What becomes the vector: class token, patch tokens.  [default: the collection's own, cls for a new one]",
+        metavar="PARTS",
+        callback=lambda ctx, param, value: _spelled(value, Pooling.parse),
+        help="What becomes the vector: cls, mean, gem or gemP, sgem or sgemP, joined by +; @N takes the last N blocks, "
+        "as in cls@4+mean.  [default: the collection's own, cls for a new one]",
     ),
     click.option("--weights", metavar="FILE", help="Weight file of the model, .pth or .safetensors."),
     click.option(
@@ -162,12 +171,11 @@ def _with(options: tuple[Callable[[F], F], ...], command: F) -> F:
     return command
 
 
-def _checked_preprocessing(value: str | None) -> str | None:
-    if value is not None:
-        from dinosearch.records import Preprocessing
-
-        try:
-            Preprocessing.parse(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from None
-    return value
+def _spelled(value: str | None, parse: Callable[[str], object]) -> str | None:
+    """The one spelling of what `parse` reads, so that equal settings have equal texts."""
+    if value is None:
+        return None
+    try:
+        return str(parse(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dinosearch.records import Hit
 
+Box = tuple[float, float, float, float]
 NOTHING_FOUND = 1
 SHEETS = (".png", ".html", ".htm")
 
@@ -35,6 +36,23 @@ def _checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None
 @click.option(
     "-k", "--top", type=click.IntRange(min=1), default=10, show_default=True, metavar="K", help="Hits wanted."
 )
+@click.option(
+    "--box",
+    callback=lambda ctx, param, value: _box(value),
+    metavar="L,T,R,B",
+    help="Ask with this part of the image: left,top,right,bottom in pixels, or as fractions.",
+)
+@click.option(
+    "--regions/--no-regions",
+    default=None,
+    help="Search the windows inside the images, for a thing that is a part of them.  [default: with --box]",
+)
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Answer only scores from which on this share is estimated to be right.",
+)
 @click.option("--threshold", type=click.FloatRange(-1, 1), metavar="SCORE", help="Smallest score to answer.")
 @click.option("--negative", multiple=True, metavar="IMAGE", help="An image the hits shall be far from; repeatable.")
 @click.option("--where", metavar="EXPR", help='Only images that match, such as "taken >= 2020 and width > 1000".')
@@ -50,12 +68,16 @@ def _checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None
     callback=_checked_sheet,
     help="Also draw the hits on a contact sheet: .png, or .html in one file.",
 )
+@click.option("--explain", is_flag=True, help="Also draw on the --sheet why the first hits match.")
 @model_options
 @verb
 def query(
     settings: Settings,
     images: tuple[str, ...],
     top: int,
+    box: Box | None,
+    regions: bool | None,
+    precision: float | None,
     threshold: float | None,
     negative: tuple[str, ...],
     where: str | None,
@@ -66,20 +88,25 @@ def query(
     paths: bool,
     null: bool,
     sheet: str | None,
+    explain: bool,
     **model: Any,
 ) -> int:
     """Find the images nearest to IMAGE; several are combined into one query.
 
       dinosearch query facade.jpg --sheet neighbours.html
       dinosearch query day.jpg night.jpg --negative other.jpg --where "path ~ '**/2020/**'"
+      dinosearch query street.jpg --box 0.4,0.1,0.7,0.5
       dinosearch query id:12 --threshold 0.6 -0 | xargs -0 ls -l
 
     IMAGE is a file, id:N for an image of the collection, an http(s) address, or - for an image on stdin. The score is
-    the cosine similarity, 1 for the same content. A --json hit has rank, score, id, path, width, height, format, size,
-    taken and camera. The exit code is 1 when nothing was found.
+    the cosine similarity, 1 for the same content; after dinosearch calibrate it comes with an estimate of how sure that
+    makes. A --json hit has rank, score, id, path, width, height, format, size, taken, camera, box (where in the image,
+    with --regions) and confidence. The exit code is 1 when nothing was found.
     """
     if settings.json and (paths or null):
         raise click.UsageError("--json cannot be combined with --paths or --null")
+    if explain and sheet is None:
+        raise click.UsageError("--explain draws on a contact sheet; name it with --sheet FILE.html")
     given = _read_stdin(images, negative)
     with opened(settings, read_only=True, **model) as (collection, progress):
         if sheet is not None:
@@ -96,6 +123,9 @@ def query(
             include_self=include_self,
             unique=unique,
             rerank=rerank,
+            precision=precision,
+            box=box,
+            regions=regions,
         )
         progress.close()
         _write(hits, as_json=settings.json, paths=paths, null=null)
@@ -125,6 +155,17 @@ def _read_stdin(images: Sequence[str], negative: Sequence[str]) -> dict[str, str
     return given
 
 
+def _box(value: str | None) -> Box | None:
+    """Four numbers with commas between them."""
+    if value is None:
+        return None
+    try:
+        left, top, right, bottom = (float(number) for number in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value} is not left,top,right,bottom, such as 0.2,0.1,0.6,0.8") from None
+    return left, top, right, bottom
+
+
 def _write(hits: Sequence[Hit], *, as_json: bool, paths: bool, null: bool) -> None:
     if null or paths:
         for hit in hits:
@@ -139,7 +180,11 @@ def _write(hits: Sequence[Hit], *, as_json: bool, paths: bool, null: bool) -> No
 def _write_table(hits: Sequence[Hit], colour: bool) -> None:
     rank, path = len(str(len(hits))), max((len(shown(hit.path)) for hit in hits), default=0)
     for hit in hits:
-        cells = (f"{hit.rank:>{rank}}", f"{hit.score:.4f}", f"{shown(hit.path):<{path}}", f"id:{hit.id}")
+        cells = [f"{hit.rank:>{rank}}", f"{hit.score:.4f}", f"{shown(hit.path):<{path}}", f"id:{hit.id}"]
         if colour:
-            cells = (cells[0], click.style(cells[1], fg="green"), cells[2], click.style(cells[3], dim=True))
+            cells[1], cells[3] = click.style(cells[1], fg="green"), click.style(cells[3], dim=True)
+        if hit.confidence is not None:
+            cells.insert(2, f"~{hit.confidence:4.0%}")
+        if hit.box is not None:
+            cells.append("box " + ",".join(f"{edge:.3f}" for edge in hit.box))
         say("  ".join(cells))

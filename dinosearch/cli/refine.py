@@ -26,30 +26,55 @@ from dinosearch.cli.output import emit, say
     metavar="K",
     help="Move every stored vector towards its K nearest.",
 )
+@click.option("--diffuse", is_flag=True, help="Prepare --rerank diffusion over the searched vectors.")
+@click.option(
+    "--edges", type=click.IntRange(min=2), default=50, show_default=True, metavar="K", help="Neighbours in its graph."
+)
 @click.option("--off", is_flag=True, help="Search the model's own vectors again.")
 @verb
-def refine(settings: Settings, dimensions: int | None, power: float, shrinkage: float, augment: int, off: bool) -> None:
+def refine(
+    settings: Settings,
+    dimensions: int | None,
+    power: float,
+    shrinkage: float,
+    augment: int,
+    diffuse: bool,
+    edges: int,
+    off: bool,
+) -> None:
     """Search vectors refined over the whole collection instead of the model's own.
 
       dinosearch refine --dimensions 128
       dinosearch refine --dimensions 256 --power 0.25 --augment 10
+      dinosearch refine --diffuse
 
     PCA keeps the directions in which the images differ most, so that vectors get shorter; whitening evens these
     directions out; augmentation (DBA) moves every stored vector towards its neighbours. All is learned from the
     collection's own images, 10 for each dimension at least. The model's vectors are kept: --off goes back at once.
     Whether it helps depends on the collection: measure it with dinosearch benchmark.
 
+    --diffuse prepares another way to use the whole collection: a random walk from each image over the graph of mutual
+    neighbours, which --rerank diffusion then combines for a query.
+
     Images indexed later are projected as they come; run refine again when the collection has grown a lot.
     """
+    refined = bool(dimensions or power or augment)
+    made = []
     with opened(settings) as (collection, progress):
         if off:
             collection.unrefine()
-            made = None
-        else:
-            made = collection.refine(
-                dimensions=dimensions, power=power, shrinkage=shrinkage, augment=augment, progress=progress
+        elif refined or not diffuse:
+            made.append(
+                collection.refine(
+                    dimensions=dimensions, power=power, shrinkage=shrinkage, augment=augment, progress=progress
+                )
             )
+        if diffuse and not off:
+            made.append(collection.diffuse(edges=edges, progress=progress))
     if settings.json:
-        emit("refine", {"rows": made.rows if made else 0, "recipe": dict(made.recipe) if made else None})
+        emit("refine", {"made": [{"kind": m.kind, "rows": m.rows, "recipe": dict(m.recipe)} for m in made]})
     elif not settings.quiet:
-        say(f"{made.rows:,} vectors refined" if made else "the model's own vectors are searched again")
+        for each in made:
+            say(f"{each.rows:,} vectors refined" if each.kind == "refined" else f"{each.rows:,} walks prepared")
+        if off:
+            say("the model's own vectors are searched again")

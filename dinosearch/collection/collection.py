@@ -9,15 +9,16 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dinosearch.collection import checking, maintenance, transfer
+from dinosearch.collection import checking, diffusing, maintenance, refining, transfer
+from dinosearch.collection.detailing import Detailing
 from dinosearch.collection.indexing import IndexRun
 from dinosearch.collection.model import ModelChoice
-from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.opened import DIFFUSION, REFINED, OpenedHome
 from dinosearch.collection.reader import CollectionReader, Paths
 from dinosearch.collection.reports import CompactReport, VerifyReport
 from dinosearch.home import Home
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import IndexSummary, Preprocessing
+from dinosearch.records import Generation, IndexSummary, Preprocessing
 
 DEFAULT_HOME = "index"
 DEFAULT_RECALL = 0.98
@@ -40,6 +41,7 @@ class Collection(CollectionReader):
         weights: str | os.PathLike[str] | None = None,
         preprocessing: str | Preprocessing | None = None,
         pooling: str | None = None,
+        scales: str | None = None,
         device: str | None = None,
         dtype: str | None = None,
         batch: int | None = None,
@@ -58,7 +60,9 @@ class Collection(CollectionReader):
                 the small bundled model. None takes what the collection was made with, `auto` for a new one.
             weights: weight file of that model, instead of the one found or fetched.
             preprocessing: `squash-224` (default), `fit-N` or `crop-N`.
-            pooling: `cls` (default), `mean`, `gem`, `cls+mean` or `cls+gem`.
+            pooling: how tokens become the vector: `cls` (default), `mean`, `gem`, `gem4.6`, `sgem` or several of them
+                joined by `+`, each with `@N` of the last N blocks, such as `cls@4+mean`; see `records.Pooling`.
+            scales: embed each image at several sizes: `1` (default), `gem` or `superglobal`, see `records.SCALES`.
             device: `cpu`, `cuda`, `cuda:1`, `mps`; None chooses.
             dtype: `float32`, `bfloat16` or `float16`; None chooses for the device.
             batch: images a forward pass; None chooses.
@@ -73,7 +77,7 @@ class Collection(CollectionReader):
         """
         opened = OpenedHome(Home(home), create=create, read_only=read_only)
         wanted = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
-        choice = ModelChoice(model, weights, wanted, pooling, device, dtype, batch, embedder, notify, progress)
+        choice = ModelChoice(model, weights, wanted, pooling, scales, device, dtype, batch, embedder, notify, progress)
         try:
             choice.check(opened)
         except BaseException:
@@ -90,6 +94,8 @@ class Collection(CollectionReader):
         recall: float = DEFAULT_RECALL,
         index_type: str | None = None,
         workers: int | None = None,
+        regions: bool | None = None,
+        keep_patches: bool | None = None,
         progress: Progress | None = None,
     ) -> IndexSummary:
         """Bring the collection up to the folders, archives and files: embed what is new, drop what is gone.
@@ -105,7 +111,10 @@ class Collection(CollectionReader):
             recall: recall@10 the search shall reach against exact search, 0 < recall <= 1.
             index_type: `auto` (by the number of images), `ivf-flat`, `ivf-sq8` or `ivf-pq`; None keeps what it was.
             workers: decoding processes; None chooses.
-            progress: told about the stages `scan`, `index`, `build`.
+            regions: also keep vectors of windows inside each image, to find things that are a part of it; False drops
+                them, None goes on as before.
+            keep_patches: also keep each image's patch tokens, compressed, for stages that compare pictures; the same.
+            progress: told about the stages `scan`, `index`, `build`, and `learn`, `describe` for regions and patches.
 
         Returns:
             The counts of the run; unreadable files are in `failures` with their reason.
@@ -124,7 +133,7 @@ class Collection(CollectionReader):
             if self._opened.fingerprint is None:
                 self._opened.begin(self.embedder.fingerprint, self._choice.weights)
             # The model is loaded when something has to be embedded: a run over unchanged folders does not wait for it.
-            return IndexRun(self._opened, lambda: self.embedder, progress).run(
+            summary = IndexRun(self._opened, lambda: self.embedder, progress).run(
                 sources,
                 exclude=exclude,
                 follow_symlinks=follow_symlinks,
@@ -132,6 +141,9 @@ class Collection(CollectionReader):
                 recall=recall,
                 workers=workers,
             )
+            wanted = {"regions": regions, "patches": keep_patches}
+            Detailing(self._opened, lambda: self.embedder, progress).run(wanted, recall, workers)
+            return summary
 
     def remove(self, *targets: Paths) -> int:
         """Take files, folders or `id:N` out of the collection (never off the disk); returns how many paths left it."""
@@ -155,6 +167,57 @@ class Collection(CollectionReader):
         """Reclaim the space of removed images and superseded vectors."""
         with self._opened.home.writer():
             return maintenance.compact(self._opened, progress)
+
+    def refine(
+        self,
+        *,
+        dimensions: int | None = None,
+        power: float = 0.0,
+        shrinkage: float = 1.0,
+        augment: int = 0,
+        recall: float = DEFAULT_RECALL,
+        progress: Progress | None = None,
+    ) -> Generation:
+        """Search vectors refined over the collection instead of the model's own, which are kept.
+
+        Images indexed later are projected as they come, and move towards neighbours when this is called again.
+
+        Args:
+            dimensions: principal components kept, learned on the collection; None for all.
+            power: 0 only cuts, 0.25 whitens half, 0.5 fully.
+            shrinkage: multiplies `power`.
+            augment: neighbours that every stored vector moves towards (database-side augmentation); 0 for none.
+            recall: recall@10 of the index over the refined vectors.
+            progress: told about the stages `refine`, `neighbours`, `build`, `measure`.
+
+        Raises:
+            SettingError: fewer than 10 images for each dimension, or nothing to refine by.
+        """
+        with self._opened.home.writer():
+            return refining.refine(
+                self._opened, refining.Refinement(dimensions, power, shrinkage, augment), recall, progress
+            )
+
+    def diffuse(self, *, edges: int = 50, truncation: int = 1000, progress: Progress | None = None) -> Generation:
+        """Prepare the stage `diffusion`: walk from every image over the graph of mutual neighbours.
+
+        It takes milliseconds an image and up to 8 bytes x `truncation` of disk. Images indexed later take part when it
+        is called again.
+
+        Args:
+            edges: nearest images that may become edges.
+            truncation: images around each one that its walk may reach.
+            progress: told about the stages `neighbours` and `diffuse`.
+        """
+        with self._opened.home.writer():
+            return diffusing.prepare(self._opened, edges, truncation, progress)
+
+    def unrefine(self) -> None:
+        """Search the model's own vectors again; delete the refined ones and prepared diffusion."""
+        with self._opened.home.writer():
+            for kind in (REFINED, DIFFUSION):
+                self._opened.drop_generation(kind)
+            self._opened.update_index(DEFAULT_RECALL, None)
 
     def import_(self, folder: Paths, *, progress: Progress | None = None) -> IndexSummary:
         """Take in what `export` wrote, without embedding.

@@ -121,7 +121,7 @@ class IndexRun:
         embedder = self._embedder()
         size = max(embedder.batch_size, 32)
         with DecodePool(embedder.preprocessing, embedder.patch_size, workers=workers) as pool:
-            for batch in _chunks(pool.prepare_all(_with_members(files)), size):
+            for batch in _chunks(pool.prepare_all(with_members(files)), size):
                 self._commit(batch)
                 done += len(batch)
                 self._progress("index", done, total)
@@ -179,7 +179,7 @@ class IndexRun:
         self._counts["removed"] += len(gone)
 
 
-def _with_members(files: Iterable[FoundFile]) -> Iterator[FoundFile | tuple[FoundFile, bytes]]:
+def with_members(files: Iterable[FoundFile]) -> Iterator[FoundFile | tuple[FoundFile, bytes]]:
     """Plain files as they are; members of an archive together with their bytes, in one pass over each archive."""
     members: dict[str, set[str]] = defaultdict(set)
     for file in files:

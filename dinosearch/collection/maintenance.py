@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from dinosearch.collection.opened import IMAGES, OpenedHome, row_ids
+from dinosearch.collection.opened import DIFFUSION, IMAGES, OpenedHome, row_ids
 from dinosearch.collection.plan import under
 from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, RootInfo
 from dinosearch.errors import ImageNotFoundError
@@ -97,10 +98,15 @@ def compact(opened: OpenedHome, progress: Progress | None) -> CompactReport:
     """
     before = _disk_bytes(opened)
     old = opened.search(IMAGES).generation
-    others = [kind for kind in opened.store.generations() if kind != IMAGES]
+    answering = opened.answering()[0].generation.number
+    others = [kind for kind in opened.store.generations() if kind not in (IMAGES, DIFFUSION)]
     for kind in (*others, IMAGES):
         new = _compacted(opened, kind, progress)
         opened.store.switch_generation(new, forget_removed=kind == IMAGES)
+    walks = opened.store.generation(DIFFUSION)
+    if walks is not None and walks.recipe["of"] == answering:  # its rows go by image ids, which stay
+        recipe = {**walks.recipe, "of": opened.answering()[0].generation.number}
+        opened.store.switch_generation(replace(walks, recipe=recipe))
     opened.drop_other_files()
     opened.store.vacuum()
     return CompactReport(old.rows, new.rows, before, _disk_bytes(opened))
@@ -110,7 +116,7 @@ def _compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Gene
     """The next generation of a kind with live rows only, on disk but not committed."""
     search = opened.search(kind)
     generation = search.generation
-    number = max(each.number for each in opened.store.generations().values()) + 1
+    number = opened.store.next_generation()
     if opened.home.basis(generation.number).exists():
         shutil.copyfile(opened.home.basis(generation.number), opened.home.basis(number))
     live = row_ids(opened.store.live_ids(), generation)

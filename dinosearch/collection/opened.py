@@ -23,7 +23,7 @@ from dinosearch.store import MetadataStore, Transaction
 if TYPE_CHECKING:
     from dinosearch.vectors import LocalVectorSearch
 
-IMAGES, REFINED = "images", "refined"
+IMAGES, REFINED, DIFFUSION = "images", "refined", "diffusion"
 
 
 class OpenedHome:
@@ -87,19 +87,23 @@ class OpenedHome:
             self.store.set_setting("weights", os.path.abspath(weights))
 
     def add_generation(
-        self, kind: str, fingerprint: Fingerprint, recipe: Mapping[str, Any] | None = None, coding: str = "float32"
+        self,
+        kind: str,
+        fingerprint: Fingerprint,
+        recipe: Mapping[str, Any] | None = None,
+        basis: Basis | None = None,
+        coding: str = "float32",
     ) -> Generation:
         """Make the one generation of a kind with an empty vector file, in place of any earlier one of that kind."""
         from dinosearch.vectors import VectorFile
 
-        with self.store.transaction() as tx:
-            tx.drop_generations(kind)
-            made = tx.create_generation(fingerprint, kind, recipe)
-            # Before the commit: a generation without its file would be a damaged home.
-            path = self.home.vectors(made.number)
-            VectorFile.create(path, fingerprint.dimension, generation=made.number, coding=coding).close()
+        number = self.store.next_generation()
+        # Files first: a generation without its files would be a damaged home, left-over files are overwritten.
+        VectorFile.create(self.home.vectors(number), fingerprint.dimension, number, coding=coding).close()
+        saved = {"basis": basis.save(self.home.basis(number))} if basis else {}
+        self.store.switch_generation(Generation(number, fingerprint, 0, kind=kind, recipe={**(recipe or {}), **saved}))
         self._forget()
-        return made
+        return self.search(kind).generation
 
     def drop_generation(self, kind: str) -> None:
         """Forget the generation of a kind and delete its files."""
@@ -195,7 +199,7 @@ class OpenedHome:
 
     def files_of(self, number: int) -> list[Path]:
         """The files of the generation of that number."""
-        mine = (f"vectors-{number}.", f"index-{number}-", f"basis-{number}.")
+        mine = (f"vectors-{number}.", f"index-{number}-", f"basis-{number}.", f"diffusion-{number}-")
         return [path for path in self.home.generation_files() if path.name.startswith(mine)]
 
     def close(self) -> None:

@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 from typing import Any, Union
 
+from dinosearch import images
+from dinosearch.collection.asking import Box, box_within
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.images import decode, fetch_image, is_url, prepare, prepare_pixels, read_bytes, upright
-from dinosearch.records import PreparedImage, Preprocessing
+from dinosearch.records import ImageInfo, PreparedImage, Preprocessing
 
 # Any stands for a Pillow image or an array, so that Pillow stays in `images`.
 QueryImage = Union[str, "os.PathLike[str]", bytes, Any]
@@ -27,6 +29,21 @@ def picture(image: QueryImage, opened: OpenedHome, hint: int) -> Any:
     Raises:
         ImageNotFoundError, ImageUnreadableError: it is not there or cannot be decoded.
     """
+    return _decoded(image, opened, hint)[0]
+
+
+def cut_out(image: QueryImage, opened: OpenedHome, box: Box) -> Any:
+    """The part of the image inside a box, in pixels of the upright image or fractions, as a Pillow image.
+
+    Raises:
+        SettingError: the box has no area or lies outside.
+        ImageNotFoundError, ImageUnreadableError: as `picture`.
+    """
+    found, info = _decoded(image, opened, None)
+    return images.cut_out(found, box_within(box, info.width, info.height))
+
+
+def _decoded(image: QueryImage, opened: OpenedHome, hint: int | None) -> tuple[Any, ImageInfo]:
     number = id_of(image)
     if number is not None:
         records = opened.store.records([number])
@@ -34,7 +51,7 @@ def picture(image: QueryImage, opened: OpenedHome, hint: int) -> Any:
             raise no_such_id(number, opened)
         image = records[0].path
     encoded = _encoded(image)
-    return decode(*encoded, hint=hint)[0] if encoded else upright(image)[0]
+    return decode(*encoded, hint=hint) if encoded else upright(image)
 
 
 def id_of(image: QueryImage) -> int | None:

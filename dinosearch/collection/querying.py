@@ -9,52 +9,61 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dinosearch.collection.comparing import Comparer
+from dinosearch.collection.asking import Asked
+from dinosearch.collection.diffusing import Walks
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.collection.pictures import QueryImage, id_of, identity, no_such_id, prepare_image
+from dinosearch.collection.pictures import QueryImage, cut_out, id_of, identity, no_such_id, prepare_image
+from dinosearch.collection.regions import RegionSearch, has_regions
+from dinosearch.collection.shown import ShownPictures
+from dinosearch.collection.trust import Trust
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Embedder
 from dinosearch.records import Hit, ImageRecord
-from dinosearch.retrieval import GEOMETRY, Match, Rerank, combine, rerank
-from dinosearch.store import parse_filter
+from dinosearch.retrieval import combine, rerank
+from dinosearch.retrieval.rerank import DIFFUSION, Walk
+
+Skip = frozenset[str | int | None]
 
 
 class Query:
-    """What is asked, but for the images; arguments as in `Collection.query`."""
+    """A question to a collection; `asked` says everything but the images.
+
+    Args:
+        opened: the home.
+        embedder: opens the model; called when something has to be embedded.
+        asked: what is wanted.
+        pictures: opens what compares the images of each query, for stages that need it.
+    """
 
     def __init__(
         self,
         opened: OpenedHome,
         embedder: Callable[[], Embedder],
-        k: int = 10,
-        where: str | None = None,
-        threshold: float | None = None,
-        exact: bool = False,
-        unique: bool = False,
-        rerank: str | Rerank = "fast",
-        comparer: Callable[[], Comparer] | None = None,
+        asked: Asked,
+        pictures: Callable[[Sequence[Sequence[QueryImage]]], ShownPictures] | None = None,
     ) -> None:
-        if k < 1:
-            raise ValueError(f"k is the number of hits wanted, at least 1, not {k}")
-        self._rerank = _plan(rerank)
-        self._comparer = comparer
-        self._images: Sequence[Sequence[QueryImage]] = ()  # of each query
         self._opened = opened
         self._embedder = embedder
-        self._k = k
-        self._where = parse_filter(where) if where else None
-        self._threshold = threshold
-        self._exact = exact
-        self._unique = unique
+        self._asked = asked
+        self._pictures = pictures
+        self._images: Sequence[Sequence[QueryImage]] = ()  # of each query
 
-    def by_images(self, images: Sequence[QueryImage], negative: Sequence[QueryImage], include_self: bool) -> list[Hit]:
+    def by_images(self, images: Sequence[QueryImage], negative: Sequence[QueryImage]) -> list[Hit]:
         """Answer one query made of all the images together."""
         if not images:
             raise ValueError("a query needs at least one image")
+        skip: Skip = frozenset()
+        if not self._asked.include_self:
+            skip = frozenset(identity(image) for image in (*images, *negative)) - {None}
+        if self._asked.box is not None:
+            if len(images) > 1:
+                raise SettingError("a box is of one image; ask with one image, or cut the others out yourself")
+            images = [cut_out(images[0], self._opened, self._asked.box)]
+        if self._by_regions():
+            return self._regions(images, negative, skip)
         self._images = [images]
         query = combine(self.embed(images), self.embed(negative) if negative else None)
-        skip = frozenset() if include_self else frozenset(identity(image) for image in (*images, *negative))
-        return self._search(query[None, :], skip - {None})[0]
+        return self._search(query[None, :], skip)[0]
 
     def by_vectors(self, vectors: np.ndarray) -> list[list[Hit]]:
         """Answer each vector on its own."""
@@ -65,29 +74,15 @@ class Query:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Ids and scores for each vector, without looking the hits up; only among `ids` when they are given."""
         self._images = [[image] for image in images]
-        allowed = self._opened.store.select(self._where) if self._where else None
+        allowed = self._allowed()
         if ids is not None:
             wanted = np.unique(np.asarray(ids, np.int64))
             allowed = wanted if allowed is None else np.intersect1d(wanted, allowed)
-        found, scores = self._ranked(self._directions(vectors), self._k, allowed)
-        if self._threshold is not None:
-            low = scores < self._threshold
+        found, scores = self._ranked(self._directions(vectors), self._asked.k, allowed)
+        if self._asked.threshold is not None:
+            low = scores < self._asked.threshold
             found[low], scores[low] = -1, -np.inf
         return found, scores
-
-    def _directions(self, vectors: np.ndarray) -> np.ndarray:
-        """The vectors as rows of unit length; refuses what has no direction."""
-        queries = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
-        dimension = self._opened.generation.fingerprint.dimension
-        if queries.ndim != 2 or queries.shape[1] != dimension:
-            raise ValueError(
-                f"the vectors have shape {np.shape(vectors)}; this collection's have {dimension} numbers each"
-            )
-        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
-        if not np.all(np.isfinite(lengths)) or np.any(lengths < 1e-12):
-            raise ValueError("a query vector is zero or not finite, so it has no direction")
-        unit: np.ndarray = queries / lengths
-        return unit
 
     def embed(self, images: Sequence[QueryImage]) -> np.ndarray:
         """Embed the images in their order: (n, dimension) float32; stored vectors are taken for `id:N`."""
@@ -104,6 +99,20 @@ class Query:
             return np.empty((0, self._embedder().fingerprint.dimension), dtype=np.float32)
         return np.stack([row for row in rows if row is not None])
 
+    def _directions(self, vectors: np.ndarray) -> np.ndarray:
+        """The vectors as rows of unit length; refuses what has no direction."""
+        queries = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
+        dimension = self._opened.generation.fingerprint.dimension
+        if queries.ndim != 2 or queries.shape[1] != dimension:
+            raise ValueError(
+                f"the vectors have shape {np.shape(vectors)}; this collection's have {dimension} numbers each"
+            )
+        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+        if not np.all(np.isfinite(lengths)) or np.any(lengths < 1e-12):
+            raise ValueError("a query vector is zero or not finite, so it has no direction")
+        unit: np.ndarray = queries / lengths
+        return unit
+
     def _stored(self, image: QueryImage) -> np.ndarray | None:
         image_id = id_of(image)
         if image_id is None:
@@ -114,60 +123,85 @@ class Query:
         row: np.ndarray = search.vectors(np.array([image_id], dtype=np.int64))[0]
         return row
 
-    def _search(self, queries: np.ndarray, skip: frozenset[str | int | None]) -> list[list[Hit]]:
-        allowed = self._opened.store.select(self._where) if self._where else None
+    def _by_regions(self) -> bool:
+        """Whether windows of images are searched: when asked for, or for a box where the collection has them."""
+        if self._asked.regions is None:
+            return self._asked.box is not None and has_regions(self._opened)
+        return self._asked.regions
+
+    def _regions(self, images: Sequence[QueryImage], negative: Sequence[QueryImage], skip: Skip) -> list[Hit]:
+        asked = self._asked
+        if negative or len(images) > 1 or asked.plan or asked.precision is not None:
+            raise SettingError(
+                "regions are searched by one image, without negatives, re-ranking and precision; leave those out, or "
+                "leave out: --regions"
+            )
+        search = RegionSearch(self._opened, self._embedder())
+        ids, scores, boxes = search.find(images[0], asked.k + len(skip), self._allowed(), exact=asked.exact)
+        return self._hits(ids, scores, self._places(ids), skip, Trust(asked.threshold), boxes)
+
+    def _allowed(self) -> np.ndarray | None:
+        return self._opened.store.select(self._asked.filter) if self._asked.filter else None
+
+    def _search(self, queries: np.ndarray, skip: Skip) -> list[list[Hit]]:
+        trust = Trust.of(self._opened, self._asked.threshold, self._asked.precision)
         # Each skipped name hides at most one id, so that many more are asked for.
-        ids, scores = self._ranked(queries, self._k + len(skip), allowed)
-        found = sorted({int(i) for i in ids.ravel() if i >= 0})
+        ids, scores = self._ranked(queries, self._asked.k + len(skip), self._allowed())
+        places = self._places(ids)
+        return [self._hits(row, values, places, skip, trust) for row, values in zip(ids, scores, strict=True)]
+
+    def _places(self, ids: np.ndarray) -> dict[int, list[ImageRecord]]:
+        """The files of each image, those that the filter allows."""
         places: dict[int, list[ImageRecord]] = {}
-        for record in self._opened.store.records(found, self._where):
+        found = sorted({int(i) for i in ids.ravel() if i >= 0})
+        for record in self._opened.store.records(found, self._asked.filter):
             places.setdefault(record.id, []).append(record)
-        return [self._hits(row, values, places, skip) for row, values in zip(ids, scores, strict=True)]
+        return places
 
     def _ranked(self, queries: np.ndarray, k: int, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Ids (n, k) in the order of the answer, -1 where fewer exist, and their cosines."""
         search, basis = self._opened.answering()
-        queries = basis.apply(queries)
+        queries, plan = basis.apply(queries), self._asked.plan
 
         def first(directions: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
-            return search.search(directions, depth, allowed=allowed, exact=self._exact)
+            return search.search(directions, depth, allowed=allowed, exact=self._asked.exact)
 
-        def compare(number: int, ids: np.ndarray) -> list[Match | None]:
-            assert self._comparer is not None
-            return self._comparer().matches(self._images[number], ids.tolist())
-
-        pictured = bool(self._images) and self._comparer is not None
-        if GEOMETRY in self._rerank.stages and not pictured:
+        pictures = self._pictures(self._images) if self._images and self._pictures else None
+        if plan.pictured and pictures is None:
             raise SettingError(
-                "geometry compares pictures, which vectors have not; ask with images, or use: --rerank fast"
+                f"{plan.pictured[0]} compares pictures, which vectors have not; ask with images, or use: --rerank fast"
             )
-        return rerank(self._rerank, queries, k, first, search.vectors, compare if pictured else None)
+        walk = self._walk(allowed) if DIFFUSION in plan.stages else None
+        return rerank(plan, queries, k, first, search.vectors, pictures, walk)
+
+    def _walk(self, allowed: np.ndarray | None) -> Walk:
+        walks, answered = Walks(self._opened), self._opened.store.live_ids() if allowed is None else allowed
+
+        def walk(ids: np.ndarray, cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            reached, scores = walks.walk(ids, cosines)
+            kept = np.isin(reached, answered)
+            return reached[kept], scores[kept]
+
+        return walk
 
     def _hits(
         self,
         ids: np.ndarray,
         scores: np.ndarray,
         places: dict[int, list[ImageRecord]],
-        skip: frozenset[str | int | None],
+        skip: Skip,
+        trust: Trust,
+        boxes: np.ndarray | None = None,
     ) -> list[Hit]:
         hits: list[Hit] = []
-        for image_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
-            if image_id in skip or (self._threshold is not None and score < self._threshold):
+        for place, (image_id, score) in enumerate(zip(ids.tolist(), scores.tolist(), strict=True)):
+            if image_id in skip or not trust.accepts(score):
                 continue
+            box = None if boxes is None else tuple(boxes[place].tolist())
             records = [r for r in sorted(places.get(image_id, ()), key=lambda r: r.path) if r.path not in skip]
-            for record in records[:1] if self._unique else records:
-                hits.append(_hit(len(hits) + 1, score, record))
-                if len(hits) == self._k:
+            for r in records[:1] if self._asked.unique else records:
+                of_file = (r.id, r.path, r.width, r.height, r.format, r.size, r.taken, r.camera)
+                hits.append(Hit(len(hits) + 1, score, *of_file, box, trust.confidence(score)))
+                if len(hits) == self._asked.k:
                     return hits
         return hits
-
-
-def _plan(text: str | Rerank) -> Rerank:
-    try:
-        return text if isinstance(text, Rerank) else Rerank.parse(text)
-    except ValueError as error:
-        raise SettingError(f"{error}; leave it out for: --rerank fast") from None
-
-
-def _hit(rank: int, score: float, r: ImageRecord) -> Hit:
-    return Hit(rank, score, r.id, r.path, r.width, r.height, r.format, r.size, r.taken, r.camera)

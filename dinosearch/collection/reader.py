@@ -13,12 +13,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dinosearch.collection import maintenance, transfer
+from dinosearch.collection.asking import Asked, Box
 from dinosearch.collection.comparing import Comparer
 from dinosearch.collection.model import ModelChoice
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.pictures import QueryImage
 from dinosearch.collection.querying import Query
 from dinosearch.collection.reports import CollectionInfo
+from dinosearch.collection.shown import ShownPictures
+from dinosearch.collection.tokens import TokenReader
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import Explanation, Hit
 
@@ -71,6 +74,9 @@ class CollectionReader:
         include_self: bool = False,
         unique: bool = False,
         rerank: str = "fast",
+        precision: float | None = None,
+        box: Box | None = None,
+        regions: bool | None = None,
     ) -> list[Hit]:
         """Find the images nearest to one image, or to several combined.
 
@@ -84,17 +90,25 @@ class CollectionReader:
             include_self: also answer the queried files themselves.
             unique: answer identical files once.
             rerank: `fast` (the nearest vectors), `balanced`, `thorough`, or stages joined by commas: `expansion`,
-                `superglobal`, `k-reciprocal`, `geometry`. Stages change the order; the score stays the cosine.
+                `superglobal`, `k-reciprocal`, `maxsim`, `geometry`. Stages change the order; the score stays the
+                cosine.
+            precision: answer scores only from which on this share of the hits is estimated to be right, 0..1; needs
+                `calibrate`.
+            box: left, top, right, bottom of the part of the (one) image to ask with, in pixels of the upright image, or
+                as fractions where all are at most 1.
+            regions: search the windows inside the images, for things that are a part of them; needs `index` with
+                regions. None does so for a box, where the collection has them.
 
         Returns:
-            At most k hits, best first.
+            At most k hits, best first; those of a search by regions have a `box`, and their score is the cosine of the
+            query with that part.
 
         Raises:
             ImageNotFoundError, ImageUnreadableError: an image that is not there or cannot be decoded.
             FilterError: the filter cannot be read.
         """
-        query = Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique, rerank, self._comparing)
-        return query.by_images(images, negative, include_self)
+        asked = Asked(k, where, threshold, precision, exact, unique, include_self, rerank, box, regions)
+        return Query(self._opened, lambda: self.embedder, asked, self._shown).by_images(images, negative)
 
     def explain(self, query: QueryImage, result: QueryImage) -> Explanation:
         """Compare two images patch by patch: what of the query is seen in the result, and where.
@@ -117,6 +131,9 @@ class CollectionReader:
         names = tuple(os.path.basename(image) if isinstance(image, str) else "image" for image in (query, result))
         return explanation, draw_explanation(explanation, first, second, (names[0], names[1]))
 
+    def _shown(self, images: Sequence[Sequence[QueryImage]]) -> ShownPictures:
+        return ShownPictures(images, self._comparing, lambda: TokenReader(self._opened, self.embedder))
+
     def _comparing(self) -> Comparer:
         embedder = self.embedder
         with self._lock:
@@ -126,7 +143,7 @@ class CollectionReader:
 
     def embed(self, *images: QueryImage) -> np.ndarray:
         """Embed images without storing them: (n, dimension) float32, rows of unit length."""
-        return Query(self._opened, lambda: self.embedder).embed(images)
+        return Query(self._opened, lambda: self.embedder, Asked()).embed(images)
 
     def search_vectors(
         self,
@@ -156,9 +173,8 @@ class CollectionReader:
         Raises:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
-        return Query(self._opened, lambda: self.embedder, k, where, threshold, exact, unique, rerank).by_vectors(
-            vectors
-        )
+        asked = Asked(k, where, threshold, None, exact, unique, rerank=rerank)
+        return Query(self._opened, lambda: self.embedder, asked).by_vectors(vectors)
 
     def rank(
         self,
@@ -189,10 +205,8 @@ class CollectionReader:
         Raises:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
-        query = Query(
-            self._opened, lambda: self.embedder, k, where, exact=exact, rerank=rerank, comparer=self._comparing
-        )
-        return query.ranking(vectors, ids, images)
+        asked = Asked(k, where, exact=exact, rerank=rerank)
+        return Query(self._opened, lambda: self.embedder, asked, self._shown).ranking(vectors, ids, images)
 
     def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Hand out stored vectors: (ids (n,) int64, vectors (n, dimension) float32); all live ones when `ids` is None.

@@ -59,7 +59,7 @@ def refine(opened: OpenedHome, wanted: Refinement, recall: float, progress: Prog
     if not wanted.turns and not wanted.augment:
         raise SettingError("there is nothing to refine by; give --dimensions N, --augment K or both, or --off")
     source, ids = opened.search(), opened.store.live_ids()
-    number = max(generation.number for generation in opened.store.generations().values()) + 1
+    number = opened.store.next_generation()
     recipe: dict[str, Any] = {**asdict(wanted), "basis": None, "learned_on": 0}
     basis = Basis()
     if wanted.turns:

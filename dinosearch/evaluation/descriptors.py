@@ -18,7 +18,7 @@ from dinosearch.evaluation.run import facts_of
 from dinosearch.home import sha256_file
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation
-from dinosearch.retrieval import GEOMETRY, Rerank
+from dinosearch.retrieval import Rerank
 from dinosearch.retrieval import rerank as rank_again
 
 DATABASE_NAMES, QUERY_NAMES = ("X", "database", "index"), ("Q", "queries", "query")
@@ -41,8 +41,9 @@ def run_descriptors(
     Raises:
         DatasetError: a file that cannot be read, or that has another number of vectors than the data set has images.
     """
-    if GEOMETRY in Rerank.parse(options.rerank).stages:
-        raise SettingError(f"{GEOMETRY} compares pictures, which descriptors have not; leave it out")
+    pictured = Rerank.parse(options.rerank).pictured
+    if pictured:
+        raise SettingError(f"{pictured[0]} compares pictures, which descriptors have not; leave it out")
     dataset = with_measures(dataset, options)
     database, queries = read_descriptors(dataset, files)
     facts = {**facts_of(dataset, queries), "unreadable": [], "images_sha256": None}

@@ -13,12 +13,13 @@ from dinosearch.images.sheet import contact_sheet
 from dinosearch.images.sniff import kind
 from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
 from dinosearch.images.thumbnail import thumbnail
-from dinosearch.images.views import painted_over, turned
+from dinosearch.images.views import cut_out, painted_over, turned
 
 __all__ = [
     "MAX_PIXELS",
     "DecodePool",
     "contact_sheet",
+    "cut_out",
     "decode",
     "fetch_image",
     "formats",

@@ -105,6 +105,7 @@ def _decode(
         turn = transposition(exif)
         if turn is not None:
             rgb = rgb.transpose(turn)
+            rgb.info = {}  # it still says how the file has to be turned
         if (rgb.width < rgb.height) != (width < height):
             width, height = height, width
         return rgb, ImageInfo(width, height, format_, taken(exif), camera(exif))

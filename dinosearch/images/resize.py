@@ -62,7 +62,9 @@ def upright(image: Image.Image | np.ndarray | Any) -> tuple[Image.Image, ImageIn
     if isinstance(image, Image.Image):
         exif = read_exif(image)
         rgb, turn = to_rgb(image), transposition(exif)
-        rgb = rgb.transpose(turn) if turn is not None else rgb
+        if turn is not None:
+            rgb = rgb.transpose(turn)
+            rgb.info = {}  # it still says how the original has to be turned
         return rgb, ImageInfo(rgb.width, rgb.height, image.format or "MEMORY", taken(exif), camera(exif))
     if isinstance(image, np.ndarray):
         rgb = to_rgb(_from_array(image))

@@ -1,4 +1,4 @@
-"""Other views of an upright image: turned about its centre, or with a part painted over."""
+"""Other views of an upright image: turned about its centre, a part of it, or without a part."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ def turned(image: Image.Image, degrees: float) -> Image.Image:
     if not degrees:
         return image
     return image.rotate(-degrees, Image.Resampling.BICUBIC, fillcolor=MEAN_COLOUR)
+
+
+def cut_out(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
+    """The part of an image inside a box of fractions (left, top, right, bottom); one pixel each way at least."""
+    left, top = (min(int(box[i] * side), side - 1) for i, side in enumerate(image.size))
+    right, bottom = (max(round(box[2 + i] * image.size[i]), low + 1) for i, low in enumerate((left, top)))
+    return image.crop((left, top, right, bottom))
 
 
 def painted_over(image: Image.Image, outline: np.ndarray) -> Image.Image:

@@ -21,6 +21,10 @@ class Hit:
         path: absolute path, or `ARCHIVE.tar::MEMBER`.
         width: pixels, upright.
         height: pixels, upright.
+        format, size, taken, camera: of the file, as `ImageRecord` has them.
+        box: left, top, right, bottom of the part of the image that matched, as fractions of its upright sides; None
+            where whole images were compared.
+        confidence: estimate that it shows the same instance, 0..1; None while the collection is not calibrated.
     """
 
     rank: int
@@ -33,6 +37,8 @@ class Hit:
     size: int
     taken: datetime | None = None
     camera: str | None = None
+    box: tuple[float, float, float, float] | None = None
+    confidence: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form; `taken` becomes ISO 8601 text."""

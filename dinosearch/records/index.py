@@ -47,9 +47,10 @@ class IndexInfo:
         return cls(**values)
 
 
-KINDS = ("images", "refined", "regions", "patches")
+KINDS = ("images", "refined", "regions", "patches", "diffusion")
 """What rows a generation has: a vector of each image, which is the truth; the same vectors refined, vectors of the
-windows of each image, and its compressed patch tokens, which are all derived and can be made again."""
+windows of each image, its compressed patch tokens, and what a random walk reaches from it, which are all derived and
+can be made again."""
 
 
 @dataclass(frozen=True)

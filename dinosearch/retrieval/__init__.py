@@ -3,19 +3,21 @@
 from dinosearch.retrieval.colours import shared_colours
 from dinosearch.retrieval.combine import combine
 from dinosearch.retrieval.matching import heat
+from dinosearch.retrieval.maxsim import maxsim
 from dinosearch.retrieval.patches import Patches, describe
-from dinosearch.retrieval.rerank import GEOMETRY, PRESETS, Rerank, rerank
+from dinosearch.retrieval.rerank import PRESETS, Pictures, Rerank, rerank
 from dinosearch.retrieval.verification import Match, verify_all
 
 __all__ = [
-    "GEOMETRY",
     "PRESETS",
     "Match",
     "Patches",
+    "Pictures",
     "Rerank",
     "combine",
     "describe",
     "heat",
+    "maxsim",
     "rerank",
     "shared_colours",
     "verify_all",

@@ -5,6 +5,7 @@ It searches nothing and keeps nothing on disk; neighbours come from the vector i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,9 +67,30 @@ def prepare(
         n rows of at most `truncation` entries of 12 bytes, 12 MB for each 1000 rows of 1000; twice that while it works.
     """
     columns, weights = mutual_graph(neighbours, cosines, edges)
-    position = np.full(len(neighbours), -1)
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    for i, near in enumerate(neighbours):
+    found = list(diffused(0, neighbours, columns, weights, truncation))
+    indptr = np.cumsum([0, *(len(row) for row, _ in found)], dtype=np.int64)
+    empty = (np.empty(0, np.int64), np.empty(0, np.float32))
+    all_columns, all_values = (np.concatenate(part) for part in zip(*(found or [empty]), strict=True))
+    return SparseRows(indptr, all_columns, all_values)
+
+
+def diffused(
+    start: int, neighbours: np.ndarray, columns: np.ndarray, weights: np.ndarray, truncation: int = TRUNCATION
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What is reached from some of the rows, for collections whose neighbours do not fit into memory.
+
+    Args:
+        start: number of the first of these rows.
+        neighbours: (m, k) int64 of these rows, as for `prepare`.
+        columns: of the whole graph, from `mutual_graph`.
+        weights: likewise.
+        truncation: as for `prepare`.
+
+    Yields:
+        For each row the rows reached, (r,) int64 ascending, and their values, (r,) float32.
+    """
+    position = np.full(len(columns), -1)
+    for i, near in enumerate(neighbours, start):
         others = near[(near >= 0) & (near != i)][: truncation - 1]
         members = np.concatenate([[i], others]).astype(np.int64)
         position[members] = np.arange(len(members))
@@ -78,11 +100,7 @@ def prepare(
         position[members] = -1
         reached = np.flatnonzero(values)
         reached = reached[np.argsort(members[reached])]
-        found.append((members[reached], values[reached].astype(np.float32)))
-    indptr = np.cumsum([0, *(len(row) for row, _ in found)], dtype=np.int64)
-    empty = (np.empty(0, np.int64), np.empty(0, np.float32))
-    all_columns, all_values = (np.concatenate(part) for part in zip(*(found or [empty]), strict=True))
-    return SparseRows(indptr, all_columns, all_values)
+        yield members[reached], values[reached].astype(np.float32)
 
 
 def mutual_graph(neighbours: np.ndarray, cosines: np.ndarray, edges: int = EDGES) -> tuple[np.ndarray, np.ndarray]:

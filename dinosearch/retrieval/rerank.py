@@ -8,8 +8,9 @@ cosines to the query as it was given, whatever the order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,14 +22,28 @@ Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """(queries (n, d), k) -> ids (n, k) int64, -1 where fewer exist, and their cosines (n, k), -inf there."""
 Vectors = Callable[[np.ndarray], np.ndarray]
 """ids (m,) -> stored vectors (m, d) float32."""
+Walk = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Nearest ids (k,), their cosines (k,) -> ids reached (m,) that may be answered, their scores (m,) above 0."""
 
-Compare = Callable[[int, np.ndarray], "list[Match | None]"]
-"""(number of the query, ids (m,)) -> how each of these images matches that query, None where it cannot be read."""
 
-EXPANSION = "expansion"
-GEOMETRY = "geometry"
-COMPARED = 20
-"""Ranks whose pictures are compared patch by patch; each costs a forward pass at twice the side."""
+class Pictures(Protocol):
+    """Compares the pictures of a query with those of images; `number` is that of the query."""
+
+    def matches(self, number: int, ids: np.ndarray) -> list[Match | None]:
+        """How each of the images (m,) matches, None where it cannot be read."""
+        ...
+
+    def likeness(self, number: int, ids: np.ndarray) -> np.ndarray:
+        """(m,) MaxSim of patch tokens with each of the images; not-a-number where it cannot be read."""
+        ...
+
+
+EXPANSION, DIFFUSION, MAXSIM, GEOMETRY = "expansion", "diffusion", "maxsim", "geometry"
+PICTURED = {MAXSIM: 100, GEOMETRY: 20}
+"""Stages that compare pictures, and the ranks they do it for: MaxSim needs kept patch tokens to be fast, geometry a
+forward pass an image at twice the side."""
+WALKED_FROM = 10
+"""Nearest images that walks start from (fyang93/diffusion, kq)."""
 EXPANDED_BY = 10
 """Neighbours that expand a query; published choices are 10 to 50."""
 TOP = 400
@@ -41,7 +56,7 @@ class Rerank:
     """What happens between the first ranking and the answer.
 
     Attributes:
-        stages: names of `STAGES`, `expansion` or `geometry`, in the order they are applied.
+        stages: names of `STAGES`, `PICTURED`, `expansion` or `diffusion`, in the order they are applied.
         top: ranks that stages score again.
     """
 
@@ -50,6 +65,11 @@ class Rerank:
 
     def __bool__(self) -> bool:
         return bool(self.stages)
+
+    @property
+    def pictured(self) -> tuple[str, ...]:
+        """The stages that compare pictures."""
+        return tuple(stage for stage in self.stages if stage in PICTURED)
 
     @classmethod
     def parse(cls, text: str) -> Rerank:
@@ -61,7 +81,7 @@ class Rerank:
         if text in PRESETS:
             return PRESETS[text]
         names = tuple(text.split(","))
-        known = (EXPANSION, *STAGES, GEOMETRY)
+        known = (EXPANSION, DIFFUSION, *STAGES, *PICTURED)
         for name in names:
             if name not in known:
                 raise ValueError(
@@ -79,7 +99,13 @@ PRESETS = {
 
 
 def rerank(
-    plan: Rerank, queries: np.ndarray, k: int, search: Search, vectors: Vectors, compare: Compare | None = None
+    plan: Rerank,
+    queries: np.ndarray,
+    k: int,
+    search: Search,
+    vectors: Vectors,
+    pictures: Pictures | None = None,
+    walk: Walk | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rank by a plan.
 
@@ -89,14 +115,15 @@ def rerank(
         k: ranks wanted.
         search: the first ranking.
         vectors: stored vectors by id.
-        compare: compares pictures; without it there is no `geometry`.
+        pictures: compares them; without it there is no stage of `PICTURED`.
+        walk: prepared random walks; without it there is no `diffusion`.
 
     Returns:
         ids (n, k) int64, -1 where fewer exist, and cosines (n, k) float32 to the queries as given, -inf where the id is
         -1. Without expansion the ids are those of the first `max(k, top)` ranks.
     """
-    if GEOMETRY in plan.stages and compare is None:
-        raise ValueError("geometry compares pictures, which vectors have not; ask with images")
+    if pictures is None and plan.pictured:
+        raise ValueError(f"{plan.pictured[0]} compares pictures, which vectors have not; ask with images")
     if not plan or not len(queries):
         return search(queries, k)
     depth, asked = max(k, plan.top), queries
@@ -106,12 +133,14 @@ def rerank(
             rows = zip(asked, found, cosines, strict=True)
             asked = np.stack([_expanded(query, ids, near, vectors) for query, ids, near in rows])
             found, cosines = search(asked, depth)
+        elif stage == DIFFUSION:
+            for row, query in enumerate(asked):
+                found[row], cosines[row] = _walked(query, found[row], cosines[row], vectors, walk)
         else:
             for row, query in enumerate(asked):
-                top = COMPARED if stage == GEOMETRY else plan.top
-                head = min(top, int((found[row] >= 0).sum()))
-                if stage == GEOMETRY:
-                    scores = _fused(cosines[row, :head], compare(row, found[row, :head]) if compare else [])
+                head = min(PICTURED.get(stage, plan.top), int((found[row] >= 0).sum()))
+                if stage in PICTURED and pictures is not None:
+                    scores = _compared(stage, row, found[row, :head], cosines[row, :head], pictures)
                 else:
                     scores = STAGES[stage](query, vectors(found[row, :head]), cosines[row, :head])
                 order = reorder(found[row], cosines[row], scores, head)
@@ -128,10 +157,34 @@ def _expanded(query: np.ndarray, ids: np.ndarray, cosines: np.ndarray, vectors: 
     return expand(query, vectors(near), cosines[: len(near)])
 
 
-def _fused(cosines: np.ndarray, matches: Sequence[Match | None]) -> np.ndarray:
-    """Scores that lift accepted matches and leave the others in the order they have."""
+def _walked(
+    query: np.ndarray, ids: np.ndarray, cosines: np.ndarray, vectors: Vectors, walk: Walk | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """First what the walks reach, by falling score, then the others as they were; as many ranks as before."""
+    if walk is None:
+        raise ValueError("diffusion needs prepared walks, which this search has not")
+    start = ids[:WALKED_FROM]
+    start = start[start >= 0]
+    reached, scores = walk(start, cosines[: len(start)])
+    reached = reached[np.lexsort((reached, -scores))]
+    behind = ids[(ids >= 0) & ~np.isin(ids, reached)]
+    count = len(ids)
+    ranked = np.full(count, -1, np.int64)
+    ranked[: min(count, len(reached) + len(behind))] = np.concatenate([reached, behind])[:count]
+    return ranked, _cosines(query, ranked, vectors)
+
+
+def _compared(stage: str, number: int, ids: np.ndarray, cosines: np.ndarray, pictures: Pictures) -> np.ndarray:
+    """Scores by pictures: matches that geometry accepts are lifted, MaxSim counts as much as the cosine."""
     ranked = np.sort(cosines)[::-1]  # an earlier stage may have changed the order, which is to be kept
-    return np.array([fuse(float(cosine), match) for cosine, match in zip(ranked, matches, strict=True)], np.float64)
+    if stage == GEOMETRY:
+        matches = pictures.matches(number, ids)
+        return np.array([fuse(float(cosine), match) for cosine, match in zip(ranked, matches, strict=True)], np.float64)
+    likeness = pictures.likeness(number, ids)
+    known = ~np.isnan(likeness)
+    # What cannot be read keeps its place: it gets the likeness that is usual for its cosine.
+    usual = float(np.mean(likeness[known] - ranked[known])) if known.any() else 0.0
+    return np.asarray((ranked + np.where(known, likeness, ranked + usual)) / 2, np.float64)
 
 
 def _cosines(query: np.ndarray, ids: np.ndarray, vectors: Vectors) -> np.ndarray:

@@ -72,6 +72,12 @@ class MetadataStore(Reader):
             rows = connection.execute(select(generations).where(generations.c.current == 1)).all()
         return {row.kind: _generation(row) for row in rows}
 
+    def next_generation(self) -> int:
+        """A number that no generation ever had; for the writer, who makes the files of a generation before its row."""
+        with self._database.read() as connection:
+            last = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'generations'").scalar()
+        return int(last or 0) + 1
+
     def create_generation(
         self, fingerprint: Fingerprint, kind: str = "images", recipe: Mapping[str, Any] | None = None
     ) -> Generation:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from dinosearch import Collection
 from dinosearch.errors import SettingError
-from dinosearch.retrieval import GEOMETRY, PRESETS, Rerank, rerank
+from dinosearch.retrieval import PRESETS, Rerank, rerank
 from dinosearch.retrieval.expansion import expand
+from dinosearch.retrieval.rerank import GEOMETRY, MAXSIM
 from dinosearch.retrieval.stages import STAGES
 from dinosearch.retrieval.transform import Transform
 from dinosearch.retrieval.verification import Match
@@ -41,6 +42,22 @@ class Rows:
     def vectors(self, ids: np.ndarray) -> np.ndarray:
         assert (ids >= 10).all()
         return self.rows[ids - 10]
+
+
+class Shown:
+    """Pictures of which the test says how they match and how alike they are."""
+
+    def __init__(self, matches: dict[int, Match] | None = None, likeness: dict[int, float] | None = None) -> None:
+        self._matches, self._likeness = matches or {}, likeness or {}
+        self.asked: list[tuple[int, list[int]]] = []
+
+    def matches(self, number: int, ids: np.ndarray) -> list[Match | None]:
+        self.asked.append((number, ids.tolist()))
+        return [self._matches.get(image_id) for image_id in ids.tolist()]
+
+    def likeness(self, number: int, ids: np.ndarray) -> np.ndarray:
+        self.asked.append((number, ids.tolist()))
+        return np.array([self._likeness.get(image_id, np.nan) for image_id in ids.tolist()], np.float32)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -107,19 +124,39 @@ def test_geometry_lifts_what_matches_and_keeps_the_order_of_the_others() -> None
     box = (0.0, 0.0, 1.0, 1.0)
     shift = Transform(np.eye(2, 3), np.ones(9, bool))
     match = Match(shift, 0, np.zeros((9, 2), np.int64), np.ones(9, bool), count=90, bound=9, box=box)
-    asked = []
-
-    def compare(number: int, ids: np.ndarray) -> list[Match | None]:
-        asked.append((number, ids.tolist()))
-        return [match if image_id == lifted else None for image_id in ids]
-
-    ids, _ = rerank(Rerank((GEOMETRY,)), query, 40, rows.search, rows.vectors, compare)
+    shown = Shown(matches={lifted: match})
+    ids, _ = rerank(Rerank((GEOMETRY,)), query, 40, rows.search, rows.vectors, shown)
     others = [image_id for image_id in first[:20].tolist() if image_id != lifted]
     found = ids[0].tolist()
-    assert asked == [(0, first[:20].tolist())]
+    assert shown.asked == [(0, first[:20].tolist())]
     assert found.index(lifted) < 12
     assert [image_id for image_id in found[:20] if image_id != lifted] == others
     assert found[20:] == first[20:].tolist()
+
+
+def test_maxsim_counts_as_much_as_the_cosine() -> None:
+    rng = np.random.default_rng(7)
+    rows, query = Rows(unit(rng.normal(size=(130, 8)))), unit(rng.normal(size=(1, 8)))
+    first, cosines = (part[0] for part in rows.search(query, 130))
+    alike = dict(zip(first.tolist(), rng.uniform(0, 1, 130), strict=True))
+    shown = Shown(likeness=alike)
+    ids, scores = rerank(Rerank((MAXSIM,)), query, 130, rows.search, rows.vectors, shown)
+    fused = {i: float(c) + alike[i] for i, c in zip(first[:100].tolist(), cosines, strict=False)}
+    assert ids[0, :100].tolist() == sorted(fused, key=lambda i: -fused[i])
+    assert ids[0, 100:].tolist() == first[100:].tolist()
+    np.testing.assert_allclose(scores[0], [(rows.vectors(np.array([i])) @ query[0])[0] for i in ids[0]], atol=1e-6)
+
+
+def test_what_maxsim_cannot_read_keeps_its_place_among_the_usual() -> None:
+    rng = np.random.default_rng(8)
+    rows, query = Rows(unit(rng.normal(size=(30, 8)))), unit(rng.normal(size=(1, 8)))
+    first, cosines = (part[0] for part in rows.search(query, 30))
+    alike = {i: float(c) / 2 + 0.3 for i, c in zip(first.tolist(), cosines, strict=True)}  # in the same order
+    for unread in ({int(first[0])}, {int(first[29])}, set(first.tolist())):
+        shown = Shown(likeness={i: s for i, s in alike.items() if i not in unread})
+        ids, _ = rerank(Rerank((MAXSIM,)), query, 30, rows.search, rows.vectors, shown)
+        assert [i for i in ids[0] if i not in unread] == [i for i in first if i not in unread]
+        assert set(ids[0].tolist()) == set(first.tolist())
 
 
 def test_geometry_needs_pictures() -> None:

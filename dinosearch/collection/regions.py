@@ -1,0 +1,91 @@
+"""Search among the windows of images: which image has a part that looks like the query, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dinosearch.collection.basis import Basis
+from dinosearch.collection.opened import OpenedHome, row_ids
+from dinosearch.collection.pictures import QueryImage, picture
+from dinosearch.errors import SettingError
+from dinosearch.images import resize
+from dinosearch.protocols import Embedder
+from dinosearch.records import Preprocessing
+from dinosearch.retrieval.windows import QUERY_SIDES, WINDOWS, pool_query
+
+KIND = "regions"
+DEPTH = 8
+"""Windows asked for, for each image wanted: neighbouring windows of one image are near to the same query."""
+
+
+def has_regions(opened: OpenedHome) -> bool:
+    """Whether the collection keeps windows of its images."""
+    return opened.generation_of(KIND) is not None
+
+
+class RegionSearch:
+    """Finds images by their windows.
+
+    Args:
+        opened: the home.
+        embedder: the collection's model.
+
+    Raises:
+        SettingError: the collection has no regions, or the embedder gives no patch tokens.
+    """
+
+    def __init__(self, opened: OpenedHome, embedder: Embedder) -> None:
+        if not has_regions(opened):
+            raise SettingError(
+                f"the collection in {opened.home.path} keeps no regions; add them once with: "
+                f"dinosearch index FOLDER --regions --home {opened.home.path}"
+            )
+        self._opened, self._embedder = opened, embedder
+        self._tokens: Any = getattr(embedder, "tokens", None)
+        if self._tokens is None:
+            raise SettingError("this collection's embedder gives no patch tokens to search regions by")
+
+    def find(
+        self, image: QueryImage, k: int, allowed: np.ndarray | None, *, exact: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The k images with the nearest windows.
+
+        Args:
+            image: what is looked for, filling the picture.
+            k: images wanted.
+            allowed: int64 ids that may be answered; None for all.
+            exact: brute force instead of the index.
+
+        Returns:
+            ids (m,) int64, m <= k, nearest first; scores (m,) float32, the cosine of the best window; boxes (m, 4)
+            float32, fractions of the image: left, top, right, bottom.
+        """
+        search = self._opened.search(KIND)
+        each = int(search.generation.recipe["rows"])
+        rows = None if allowed is None else row_ids(allowed, search.generation)
+        query, depth = self._query(image), k * DEPTH
+        while True:
+            found, scores = search.search(query, depth, allowed=rows, exact=exact)
+            images, best, windows = _by_image(found.ravel(), scores.ravel(), each)
+            if len(images) >= k or depth >= search.count():
+                return images[:k], best[:k], WINDOWS[windows[:k]].astype(np.float32)
+            depth *= 4
+
+    def _query(self, image: QueryImage) -> np.ndarray:
+        """(1, dimension) the query as a window would have it that shows nothing else."""
+        basis, patch = self._opened.basis(KIND) or Basis(), self._embedder.patch_size
+        sides = [max(1, round(side / patch)) * patch for side in QUERY_SIDES]
+        shown = picture(image, self._opened, max(sides))
+        maps = [self._tokens([resize(shown, Preprocessing("squash", side), patch)])[0].patches for side in sides]
+        return basis.apply(pool_query(maps, basis.centre))
+
+
+def _by_image(rows: np.ndarray, scores: np.ndarray, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image ids, best first, the score of the best row of each and which of its windows that is."""
+    rows, scores = rows[rows >= 0], scores[rows >= 0]
+    order = np.lexsort((rows, -scores))
+    images, windows = rows[order] // each, rows[order] % each
+    first = np.sort(np.unique(images, return_index=True)[1])
+    return images[first], scores[order][first], windows[first]
