@@ -11,6 +11,7 @@ import click
 
 from dinosearch import __version__
 from dinosearch.cli.benchmark import benchmark
+from dinosearch.cli.calibrate import calibrate, confirm, reject
 from dinosearch.cli.doctor import doctor
 from dinosearch.cli.explain import explain
 from dinosearch.cli.index import index
@@ -87,7 +88,10 @@ def cli(**given: Any) -> None:
     context.obj = settings(context, given)
 
 
-VERBS = (index, query, explain, refine, remove, info, verify, compact, export, import_, benchmark, models, doctor)
+VERBS = (
+    *(index, query, explain, calibrate, confirm, reject, refine),
+    *(remove, info, verify, compact, export, import_, benchmark, models, doctor),
+)
 for _command in VERBS:
     cli.add_command(_command)
 

@@ -9,16 +9,17 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dinosearch.collection import checking, diffusing, maintenance, refining, transfer
+from dinosearch.collection import calibrating, checking, diffusing, maintenance, refining, transfer
 from dinosearch.collection.detailing import Detailing
 from dinosearch.collection.indexing import IndexRun
 from dinosearch.collection.model import ModelChoice
 from dinosearch.collection.opened import DIFFUSION, REFINED, OpenedHome
+from dinosearch.collection.pictures import QueryImage
 from dinosearch.collection.reader import CollectionReader, Paths
 from dinosearch.collection.reports import CompactReport, VerifyReport
 from dinosearch.home import Home
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import Generation, IndexSummary, Preprocessing
+from dinosearch.records import Calibration, Generation, IndexSummary, Preprocessing
 
 DEFAULT_HOME = "index"
 DEFAULT_RECALL = 0.98
@@ -218,6 +219,42 @@ class Collection(CollectionReader):
             for kind in (REFINED, DIFFUSION):
                 self._opened.drop_generation(kind)
             self._opened.update_index(DEFAULT_RECALL, None)
+
+    def calibrate(self, *, sample: int = 200, progress: Progress | None = None) -> Calibration:
+        """Learn from the collection's own images which score means "the same instance", and how surely.
+
+        From then on hits carry a `confidence`, and queries may ask for a `precision`.
+
+        Args:
+            sample: images that are varied, at least 20.
+            progress: told about the stage `calibrate`.
+
+        Raises:
+            DinosearchError: fewer than 20 images can be read.
+        """
+        with self._opened.home.writer():
+            return calibrating.calibrate(self._opened, lambda: self.embedder, sample, progress=progress)
+
+    def confirm(self, query: QueryImage, *results: Paths) -> Calibration | None:
+        """Record that results show the same thing as the query, which corrects the calibration around their scores.
+
+        Args:
+            query: as in `query`.
+            results: each `id:N` or a path of the collection.
+
+        Returns:
+            The corrected calibration; None while the collection is not calibrated: verdicts are kept until it is.
+
+        Raises:
+            ImageNotFoundError: the query is not there, or a result is not in the collection; nothing is recorded then.
+        """
+        with self._opened.home.writer():
+            return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=True)
+
+    def reject(self, query: QueryImage, *results: Paths) -> Calibration | None:
+        """Record that results do not show the same thing as the query; see `confirm`."""
+        with self._opened.home.writer():
+            return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=False)
 
     def import_(self, folder: Paths, *, progress: Progress | None = None) -> IndexSummary:
         """Take in what `export` wrote, without embedding.

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dinosearch.collection.calibrating import carry_over
 from dinosearch.collection.opened import DIFFUSION, IMAGES, OpenedHome, row_ids
 from dinosearch.collection.plan import under
 from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, RootInfo
@@ -103,9 +104,11 @@ def compact(opened: OpenedHome, progress: Progress | None) -> CompactReport:
     for kind in (*others, IMAGES):
         new = _compacted(opened, kind, progress)
         opened.store.switch_generation(new, forget_removed=kind == IMAGES)
+    now = opened.answering()[0].generation.number
+    carry_over(opened, answering, now)
     walks = opened.store.generation(DIFFUSION)
     if walks is not None and walks.recipe["of"] == answering:  # its rows go by image ids, which stay
-        recipe = {**walks.recipe, "of": opened.answering()[0].generation.number}
+        recipe = {**walks.recipe, "of": now}
         opened.store.switch_generation(replace(walks, recipe=recipe))
     opened.drop_other_files()
     opened.store.vacuum()
