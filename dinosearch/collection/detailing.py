@@ -95,7 +95,8 @@ class Detailing:
         generation = self._opened.generation_of(detail.kind)
         if generation is not None:
             learned = int(generation.recipe["learned_on"])
-            if learned >= SAMPLE or images < GROWTH * max(learned, 1):
+            same = generation.recipe["side"] == detail.side and generation.recipe["rows"] == detail.count
+            if same and (learned >= SAMPLE or images < GROWTH * max(learned, 1)):
                 return
         live = self._opened.store.live_ids()
         chosen = live[np.unique(np.linspace(0, len(live) - 1, SAMPLE).round().astype(int))] if len(live) else live

@@ -11,7 +11,7 @@ from dinosearch.collection.basis import Basis
 from dinosearch.errors import SettingError
 from dinosearch.retrieval.unit import unit
 from dinosearch.retrieval.whitening import PCA, VECTORS_PER_DIMENSION
-from dinosearch.retrieval.windows import pool_windows
+from dinosearch.retrieval.windows import WINDOWS, pool_windows
 
 Parts = Callable[[np.ndarray, "np.ndarray | None"], np.ndarray]
 """(tokens (h, w, d), centre (h, w, d) or None) -> (n, d) float32 rows of unit length, before any basis."""
@@ -33,7 +33,7 @@ class Detail:
         parts: what the rows are made of.
         dimensions: principal components kept at most.
         power: how far they are whitened.
-        joined: whether the parts of an image are one row behind each other, or a row each.
+        count: rows of an image; with one, its parts stand in it behind each other.
         indexed: whether rows are searched.
     """
 
@@ -42,7 +42,7 @@ class Detail:
     parts: Parts
     dimensions: int
     power: float
-    joined: bool
+    count: int
     indexed: bool
 
     def learn(self, maps: Sequence[np.ndarray], centred: bool) -> Basis:
@@ -67,7 +67,7 @@ class Detail:
     def rows(self, tokens: np.ndarray, basis: Basis) -> np.ndarray:
         """(1 or n, dimension) float32 rows of unit length of one image."""
         rows = basis.apply(self.parts(tokens, basis.centre))
-        if not self.joined:
+        if self.count > 1:
             return rows
         return np.asarray(rows.reshape(1, -1) / np.sqrt(len(rows)), np.float32)
 
@@ -75,8 +75,8 @@ class Detail:
 DETAILS = {
     detail.kind: detail
     for detail in (
-        Detail("regions", 448, pool_windows, 64, power=0.5, joined=False, indexed=True),
-        Detail("patches", 224, patches, 64, power=0.0, joined=True, indexed=False),
+        Detail("regions", 448, pool_windows, 96, power=0.5, count=len(WINDOWS), indexed=True),
+        Detail("patches", 224, patches, 64, power=0.0, count=1, indexed=False),
     )
 }
 """By kind."""

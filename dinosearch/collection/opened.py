@@ -23,7 +23,7 @@ from dinosearch.store import MetadataStore, Transaction
 if TYPE_CHECKING:
     from dinosearch.vectors import LocalVectorSearch
 
-IMAGES, REFINED, DIFFUSION = "images", "refined", "diffusion"
+IMAGES, REFINED, REGIONS, DIFFUSION = "images", "refined", "regions", "diffusion"
 
 
 class OpenedHome:
@@ -233,7 +233,7 @@ class OpenedHome:
             search.set_removed(self._removed(generation))
 
     def _open(self, kind: str) -> None:
-        from dinosearch.vectors import LADDERS, LocalVectorSearch
+        from dinosearch.vectors import LADDERS, WINDOW_LADDER, LocalVectorSearch
 
         generation = self.generation_of(kind)
         if generation is None:
@@ -241,7 +241,7 @@ class OpenedHome:
                 f"the collection in {self.home.path} has no {kind}: nothing has been indexed; "
                 f"run: dinosearch index FOLDER --home {self.home.path}"
             )
-        ladder = LADDERS[self.store.setting("index_type") or "auto"]
+        ladder = WINDOW_LADDER if kind == REGIONS else LADDERS[self.store.setting("index_type") or "auto"]
         search = LocalVectorSearch(self.home.vectors(generation.number), self.home.index, generation, ladder)
         search.set_removed(self._removed(generation))
         self._searches[kind] = search

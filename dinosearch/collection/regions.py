@@ -13,6 +13,7 @@ from dinosearch.errors import SettingError
 from dinosearch.images import resize
 from dinosearch.protocols import Embedder
 from dinosearch.records import Preprocessing
+from dinosearch.retrieval.boxes import refine_box
 from dinosearch.retrieval.windows import QUERY_SIDES, WINDOWS, pool_query
 
 KIND = "regions"
@@ -42,6 +43,12 @@ class RegionSearch:
                 f"the collection in {opened.home.path} keeps no regions; add them once with: "
                 f"dinosearch index FOLDER --regions --home {opened.home.path}"
             )
+        generation = opened.search(KIND).generation
+        if generation.recipe["rows"] != len(WINDOWS):
+            raise SettingError(
+                f"the regions of {opened.home.path} were made by another version of dinosearch; make them anew with: "
+                f"dinosearch index FOLDER --home {opened.home.path}"
+            )
         self._opened, self._embedder = opened, embedder
         self._tokens: Any = getattr(embedder, "tokens", None)
         if self._tokens is None:
@@ -60,7 +67,7 @@ class RegionSearch:
 
         Returns:
             ids (m,) int64, m <= k, nearest first; scores (m,) float32, the cosine of the best window; boxes (m, 4)
-            float32, fractions of the image: left, top, right, bottom.
+            float32, fractions of the image: left, top, right, bottom, drawn between the windows.
         """
         search = self._opened.search(KIND)
         each = int(search.generation.recipe["rows"])
@@ -68,10 +75,16 @@ class RegionSearch:
         query, depth = self._query(image), k * DEPTH
         while True:
             found, scores = search.search(query, depth, allowed=rows, exact=exact)
-            images, best, windows = _by_image(found.ravel(), scores.ravel(), each)
+            images, best = _by_image(found.ravel(), scores.ravel(), each)
             if len(images) >= k or depth >= search.count():
-                return images[:k], best[:k], WINDOWS[windows[:k]].astype(np.float32)
+                return images[:k], best[:k], self._boxes(query[0], images[:k])
             depth *= 4
+
+    def _boxes(self, query: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """(m, 4) float32 where in each of the images the query is, by the scores of all of its windows."""
+        search = self._opened.search(KIND)
+        rows = search.vectors(row_ids(images, search.generation))
+        return refine_box(rows.reshape(len(images), -1, len(query)) @ query)
 
     def _query(self, image: QueryImage) -> np.ndarray:
         """(1, dimension) the query as a window would have it that shows nothing else."""
@@ -82,10 +95,10 @@ class RegionSearch:
         return basis.apply(pool_query(maps, basis.centre))
 
 
-def _by_image(rows: np.ndarray, scores: np.ndarray, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image ids, best first, the score of the best row of each and which of its windows that is."""
+def _by_image(rows: np.ndarray, scores: np.ndarray, each: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image ids, best first, and the score of the best row of each."""
     rows, scores = rows[rows >= 0], scores[rows >= 0]
     order = np.lexsort((rows, -scores))
-    images, windows = rows[order] // each, rows[order] % each
+    images = rows[order] // each
     first = np.sort(np.unique(images, return_index=True)[1])
-    return images[first], scores[order][first], windows[first]
+    return images[first], scores[order][first]

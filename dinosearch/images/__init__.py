@@ -13,7 +13,7 @@ from dinosearch.images.sheet import contact_sheet
 from dinosearch.images.sniff import kind
 from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
 from dinosearch.images.thumbnail import thumbnail
-from dinosearch.images.views import cut_out, painted_over, turned
+from dinosearch.images.views import cut_out, drawn_on, painted_over, turned
 
 __all__ = [
     "MAX_PIXELS",
@@ -21,6 +21,7 @@ __all__ = [
     "contact_sheet",
     "cut_out",
     "decode",
+    "drawn_on",
     "fetch_image",
     "formats",
     "is_archive",

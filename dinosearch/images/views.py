@@ -1,4 +1,4 @@
-"""Other views of an upright image: turned about its centre, a part of it, or without a part."""
+"""Other views of an upright image: turned about its centre, a part of it, without a part, or drawn elsewhere."""
 
 from __future__ import annotations
 
@@ -33,3 +33,29 @@ def painted_over(image: Image.Image, outline: np.ndarray) -> Image.Image:
     corners = [(float(x) * image.width, float(y) * image.height) for x, y in outline]
     ImageDraw.Draw(copy).polygon(corners, fill=MEAN_COLOUR)
     return copy
+
+
+def drawn_on(image: Image.Image, size: tuple[int, int], matrix: np.ndarray, side: int) -> np.ndarray:
+    """Draw an RGB image onto a canvas of the mean colour that is squashed to a square.
+
+    Args:
+        image: left as it is.
+        size: of the canvas in pixels, before it is squashed.
+        matrix: (2, 3) from points of the image to points of the canvas, in units of their longer sides.
+        side: of the square in pixels.
+
+    Returns:
+        (side, side, 3) uint8.
+    """
+    to_pixels = np.diag([side * max(size) / size[0], side * max(size) / size[1], 1])
+    whole = to_pixels @ np.vstack([matrix, [0, 0, 1]]) @ np.diag([1 / max(image.size), 1 / max(image.size), 1])
+    # Pillow's transform does not filter: what shrinks is shrunk first.
+    growth = np.minimum(1, np.linalg.norm(whole[:2, :2], axis=0))
+    shrunk = image.resize(
+        [max(1, round(length * by)) for length, by in zip(image.size, growth, strict=True)], Image.Resampling.BICUBIC
+    )
+    back = np.diag([shrunk.width / image.width, shrunk.height / image.height, 1]) @ np.linalg.inv(whole)
+    drawn = shrunk.transform(
+        (side, side), Image.Transform.AFFINE, tuple(back[:2].ravel()), Image.Resampling.BICUBIC, fillcolor=MEAN_COLOUR
+    )
+    return np.array(drawn)

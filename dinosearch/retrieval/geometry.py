@@ -20,7 +20,7 @@ TOLERANCE = 1.0  # patches; tried with the tokens of `mini`: 0.75 and 1 alike, 1
 CELL = 2.0  # patches
 _SEED = 4
 _REFINED = 16  # best hypotheses that are refined
-_ROUNDS = 6  # of least squares
+_ROUNDS = 4  # of least squares
 _SHORTEST = 2.0  # patches between the two points of a sample; nearer ones say nothing of scale and angle
 _AFFINE_LEAST = 10  # cells below which two more degrees of freedom are not trusted
 
@@ -80,15 +80,15 @@ def distinct_cells(a: np.ndarray, b: np.ndarray, extents: tuple[float, float]) -
     """
     if not len(a) or not len(b):
         return 0
-    return min(int(_cells(points, extent).max()) + 1 for points, extent in zip((a, b), extents, strict=True))
+    return min(len(np.unique(_cells(points, extent))) for points, extent in zip((a, b), extents, strict=True))
 
 
 def crowding(a: np.ndarray, b: np.ndarray, extents: tuple[float, float]) -> np.ndarray:
     """(p,) int64: how many pairs share a pair's cell, in the image where they are more; arguments: `distinct_cells`."""
     counts = np.ones(len(a), dtype=np.int64)
     for points, extent in zip((a, b), extents, strict=True):
-        cells = _cells(points, extent)
-        counts = np.maximum(counts, np.bincount(cells)[cells] if len(cells) else 0)
+        _, cells, held = np.unique(_cells(points, extent), return_inverse=True, return_counts=True)
+        counts = np.maximum(counts, held[cells.reshape(-1)])
     return counts
 
 
@@ -96,13 +96,16 @@ def on_a_line(points: np.ndarray, extent: float) -> bool:
     """Whether (p, 2) points spread by less than half a patch (standard deviation) in some direction."""
     if len(points) < 3:
         return True
-    return bool(np.linalg.eigvalsh(np.cov(points.T))[0] < (extent / 2) ** 2)
+    (xx, xy), (_, yy) = np.cov(points.T)
+    least = (xx + yy) / 2 - np.hypot((xx - yy) / 2, xy)  # the smaller eigenvalue
+    return bool(least < (extent / 2) ** 2)
 
 
 def _cells(points: np.ndarray, extent: float) -> np.ndarray:
-    """(p,) number of each point's cell, 0..cells-1."""
-    columns, rows = np.floor(points / (extent * CELL)).astype(np.int64).T
-    return np.unique(columns * 65536 + rows, return_inverse=True)[1].reshape(-1)
+    """(p,) int64 that tells the cells apart."""
+    places = np.floor(points / (extent * CELL)).astype(np.int64)
+    numbers: np.ndarray = places[:, 0] * 65536 + places[:, 1]
+    return numbers
 
 
 class _Pairs:

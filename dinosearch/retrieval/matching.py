@@ -20,7 +20,7 @@ def mutual_matches(a: np.ndarray, b: np.ndarray, least: float = -1.0) -> tuple[n
     Returns:
         (p, 2) int64 rows of a and b, ascending, each row at most once; (p,) float32 cosines.
     """
-    return mutual_pairs(a @ b.T, least)
+    return mutual_pairs(finite(a) @ finite(b).T, least)
 
 
 def mutual_pairs(cosines: np.ndarray, least: float = -1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +33,34 @@ def mutual_pairs(cosines: np.ndarray, least: float = -1.0) -> tuple[np.ndarray, 
     best = cosines[rows, forth]
     kept = (back[forth] == rows) & (best >= least)
     return np.stack([rows[kept], forth[kept]], axis=1).astype(np.int64), best[kept].astype(np.float32)
+
+
+def peaks(cosines: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+    """Where between the patches of b its pairs lie: the tops of parabolas through a cosine and its two neighbours'.
+
+    Args:
+        cosines: (m, n) of all rows of a with all rows of b.
+        pairs: (p, 2) int64, rows of a and b, where b's is the nearest of a's.
+        neighbours: (n, 4) int64, rows of b to the left, to the right, above and below, -1 where there is none.
+
+    Returns:
+        (p, 2) float64 from the patch in b to the right and down, -0.5..0.5 patches; 0 where a neighbour is missing.
+    """
+    rows, columns = pairs.T
+    top, (left, right, above, below) = cosines[rows, columns].astype(np.float64), neighbours[columns].T
+    offsets = np.zeros((len(pairs), 2))
+    for axis, (before, after) in enumerate(((left, right), (above, below))):
+        lower, upper = cosines[rows, before], cosines[rows, after]
+        bend = lower - 2 * top + upper
+        curved = (before >= 0) & (after >= 0) & (bend < 0)
+        offsets[curved, axis] = ((lower - upper) / 2)[curved] / bend[curved]
+    return offsets
+
+
+def finite(rows: np.ndarray) -> np.ndarray:
+    """(n, d) rows, those with a number that is not finite replaced by zeros, which are like nothing."""
+    broken = ~np.isfinite(rows).all(axis=1)
+    return np.where(broken[:, None], rows.dtype.type(0), rows) if broken.any() else rows
 
 
 def max_sim(a: np.ndarray, b: np.ndarray, *, symmetric: bool = False) -> float:
@@ -48,7 +76,7 @@ def max_sim(a: np.ndarray, b: np.ndarray, *, symmetric: bool = False) -> float:
     """
     if not len(a) or not len(b):
         return 0.0
-    cosines = a @ b.T
+    cosines = finite(a) @ finite(b).T
     forth = float(cosines.max(axis=1).mean(dtype=np.float64))
     return (forth + float(cosines.max(axis=0).mean(dtype=np.float64))) / 2 if symmetric else forth
 
@@ -65,5 +93,5 @@ def heat(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     if not len(a) or not len(b):
         return np.zeros(len(b), dtype=np.float32)
-    best: np.ndarray = (a @ b.T).max(axis=0).astype(np.float32)
+    best: np.ndarray = (finite(a) @ finite(b).T).max(axis=0).astype(np.float32)
     return best

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dinosearch.records import Preprocessing
+from dinosearch.retrieval.matching import finite
+from dinosearch.retrieval.transform import Transform
 
 # What `dinosearch.images.resize` does in `crop`: shorter side to size * 256 / 224, then the centre.
 _CROP_RATIO = 256 / 224
@@ -24,12 +26,15 @@ class Patches:
         points: (n, 2) float64, x and y of the centres from the top left.
         sides: width and height of the image; the longer one is 1.
         extent: longer side of the part of the image that a patch covers.
+        neighbours: (n, 4) int64, rows of the patches to the left, to the right, above and below on the grid of the
+            tokens, -1 where there is none.
     """
 
     descriptors: np.ndarray
     points: np.ndarray
     sides: tuple[float, float]
     extent: float
+    neighbours: np.ndarray
 
     @property
     def fractions(self) -> np.ndarray:
@@ -42,6 +47,44 @@ class Patches:
         """(4, 2) float64: the corners of the image, clockwise from the top left."""
         width, height = self.sides
         return np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """(p,) bool: whether (p, 2) points lie on the image."""
+        inside: np.ndarray = np.all((points >= 0) & (points <= np.asarray(self.sides)), axis=1)
+        return inside
+
+    def between(self, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """(p, 2) float64: points `offsets` (p, 2) patches to the right of and below the centres of `rows` (p,)."""
+        found: np.ndarray = self.points[rows]
+        for axis in (0, 1):
+            before, after = self.neighbours[rows, 2 * axis], self.neighbours[rows, 2 * axis + 1]
+            known = ((before >= 0) & (after >= 0))[:, None]
+            step = np.where(known, self.points[after] - self.points[before], 0) / 2
+            found = found + offsets[:, [axis]] * step
+        return found
+
+    def on(self, sides: tuple[float, float], drawn: Transform) -> Patches:
+        """Patches of an image that was drawn onto this one, a canvas: another view of that image.
+
+        Args:
+            sides: width and height of the image that was drawn; the longer one is 1.
+            drawn: from its points to points of the canvas.
+
+        Returns:
+            The patches whose centre shows it, with their points on it.
+        """
+        points = drawn.inverse().apply(self.points)
+        moved = replace(self, points=points, sides=sides, extent=self.extent / drawn.scale)
+        return moved._kept(moved.contains(points))
+
+    def _kept(self, shown: np.ndarray) -> Patches:
+        rows = np.append(np.where(shown, np.cumsum(shown) - 1, -1), -1)  # the last one is that of -1
+        return replace(
+            self,
+            descriptors=self.descriptors[shown],
+            points=self.points[shown],
+            neighbours=rows[self.neighbours[shown]],
+        )
 
 
 def describe(
@@ -56,7 +99,7 @@ def describe(
     """Make patch descriptors out of a token map.
 
     Args:
-        tokens: (h, w, d) patch tokens, not normalised.
+        tokens: (h, w, d) patch tokens, not normalised; one with a number that is not finite gives a descriptor of 0.
         width: of the upright image in pixels, before any resizing.
         height: likewise.
         preprocessing: how the image became model input; None stands for a squash.
@@ -80,10 +123,10 @@ def describe(
     x = (left + (np.arange(columns) + 0.5) / columns * (right - left)) * sides[0]
     y = (top + (np.arange(rows) + 0.5) / rows * (bottom - top)) * sides[1]
     points = _turn_back(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2), sides, turned)
-    shown = ((points >= 0) & (points <= sides)).all(axis=1)
     centred = tokens if mean is None else tokens - mean
     extent = max((right - left) * sides[0] / columns, (bottom - top) * sides[1] / rows)
-    return Patches(_unit(centred.reshape(-1, dimension)[shown]), points[shown], sides, extent)
+    whole = Patches(_unit(centred.reshape(-1, dimension)), points, sides, extent, _neighbours(rows, columns))
+    return whole._kept(whole.contains(points))
 
 
 def _window(
@@ -113,8 +156,16 @@ def _turn_back(points: np.ndarray, sides: tuple[float, float], turned: float) ->
     return back
 
 
+def _neighbours(rows: int, columns: int) -> np.ndarray:
+    numbers = np.full((rows + 2, columns + 2), -1, dtype=np.int64)
+    numbers[1:-1, 1:-1] = np.arange(rows * columns).reshape(rows, columns)
+    around = (numbers[1:-1, :-2], numbers[1:-1, 2:], numbers[:-2, 1:-1], numbers[2:, 1:-1])
+    return np.stack(around, axis=-1).reshape(-1, 4)
+
+
 def _unit(rows: np.ndarray) -> np.ndarray:
-    rows = np.ascontiguousarray(rows, dtype=np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = finite(np.ascontiguousarray(rows, dtype=np.float32))
+    with np.errstate(over="ignore"):  # a token as long as that becomes zero
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: np.ndarray = rows / np.maximum(lengths, np.float32(1e-12))
     return unit

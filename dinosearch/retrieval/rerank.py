@@ -40,8 +40,8 @@ class Pictures(Protocol):
 
 EXPANSION, DIFFUSION, MAXSIM, GEOMETRY = "expansion", "diffusion", "maxsim", "geometry"
 PICTURED = {MAXSIM: 100, GEOMETRY: 20}
-"""Stages that compare pictures, and the ranks they do it for: MaxSim needs kept patch tokens to be fast, geometry a
-forward pass an image at twice the side."""
+"""Stages that compare pictures, and the ranks they do it for. Fast with kept patch tokens; without, a forward pass for
+each image."""
 WALKED_FROM = 10
 """Nearest images that walks start from (fyang93/diffusion, kq)."""
 EXPANDED_BY = 10

@@ -61,16 +61,18 @@ def fit_similarity(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndar
     Returns:
         (..., 2, 3) matrices, NaN where fewer than two different points have a weight.
     """
+    # As complex numbers a turn with a scale is one factor.
+    p, q = a[..., 0] + 1j * a[..., 1], b[..., 0] + 1j * b[..., 1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = (weights / weights.sum(axis=-1, keepdims=True))[..., None]
-        mean_a, mean_b = (a * shares).sum(axis=-2, keepdims=True), (b * shares).sum(axis=-2, keepdims=True)
-        (ax, ay), (bx, by) = np.moveaxis(a - mean_a, -1, 0), np.moveaxis(b - mean_b, -1, 0)
-        spread = (weights * (ax**2 + ay**2)).sum(axis=-1)
-        cosine = (weights * (ax * bx + ay * by)).sum(axis=-1) / spread
-        sine = (weights * (ax * by - ay * bx)).sum(axis=-1) / spread
-    linear = np.stack([np.stack([cosine, -sine], axis=-1), np.stack([sine, cosine], axis=-1)], axis=-2)
-    shift = np.swapaxes(mean_b, -1, -2) - linear @ np.swapaxes(mean_a, -1, -2)
-    return np.concatenate([linear, shift], axis=-1)
+        shares = weights / weights.sum(axis=-1, keepdims=True)
+        mean_p, mean_q = (shares * p).sum(axis=-1), (shares * q).sum(axis=-1)
+        p, q = p - mean_p[..., None], q - mean_q[..., None]
+        turned = shares * p.conj()
+        factor = (turned * q).sum(axis=-1) / (turned * p).sum(axis=-1).real
+    shift = mean_q - factor * mean_p
+    rows = (factor.real, -factor.imag, shift.real, factor.imag, factor.real, shift.imag)
+    matrices: np.ndarray = np.stack(rows, axis=-1).reshape(*factor.shape, 2, 3)
+    return matrices
 
 
 def fit_affine(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:

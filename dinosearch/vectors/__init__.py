@@ -4,9 +4,18 @@ It is the only package that imports Faiss, when an index is first used, and it k
 """
 
 from dinosearch.records import Published
-from dinosearch.vectors.ladder import LADDER, LADDERS, Rung
+from dinosearch.vectors.ladder import LADDER, LADDERS, WINDOW_LADDER, Rung
 from dinosearch.vectors.local import LocalVectorSearch
 from dinosearch.vectors.vector_file import VectorFile
 from dinosearch.vectors.vector_index import VectorIndex
 
-__all__ = ["LADDER", "LADDERS", "LocalVectorSearch", "Published", "Rung", "VectorFile", "VectorIndex"]
+__all__ = [
+    "LADDER",
+    "LADDERS",
+    "WINDOW_LADDER",
+    "LocalVectorSearch",
+    "Published",
+    "Rung",
+    "VectorFile",
+    "VectorIndex",
+]

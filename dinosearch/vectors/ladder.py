@@ -62,6 +62,9 @@ LADDER = (
 """Vectors as they are while memory does not matter, then a byte, then two bits a number; measured in performance.md,
 section C."""
 
+WINDOW_LADDER = (Rung(EXACT_ROWS, "SQ8", 4), Rung(None, "SQ8", 4))
+"""For windows of images, of which there are many: a byte a number from the first one on."""
+
 LADDERS: dict[str, tuple[Rung, ...]] = {
     "auto": LADDER,
     "ivf-flat": (Rung(None, "Flat", 1),),

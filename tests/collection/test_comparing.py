@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 
 from dinosearch import Collection
+from dinosearch.embedding.tokens import ImageTokens
 from dinosearch.errors import ImageNotFoundError, SettingError
+from dinosearch.images.resize import MEAN_COLOUR
 from dinosearch.records import Explanation
 from tests.conftest import FakeEmbedder, write_photo
 
@@ -65,6 +68,36 @@ def test_a_turned_image_is_put_back_in_place(samples: Collection, name: str, deg
     expected = (corners @ back.T + half) / image.size
     assert found.outline is not None
     assert np.linalg.norm((found.outline - expected) * image.size, axis=1).max() < 1.5 * max(image.size) / 28
+
+
+def warped(image: Image.Image, degrees: float, scale: float, canvas: Image.Image | None) -> Image.Image:
+    """The image turned clockwise and scaled about its centre, on the mean colour or over another picture."""
+    width, height = image.size
+    resized = image.convert("RGBA").resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
+    turned = resized.rotate(-degrees, Image.Resampling.BICUBIC, expand=True)
+    drawn = canvas.resize(image.size) if canvas is not None else Image.new("RGB", image.size, MEAN_COLOUR)
+    drawn.paste(turned, ((width - turned.width) // 2, (height - turned.height) // 2), turned)
+    return drawn
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("onto", ["mean colour", "another picture"])
+def test_known_warps_put_the_corners_within_a_patch_in_nine_of_ten_cases(samples: Collection, onto: str) -> None:
+    """Rotation to 30 degrees, scale 0.6 to 1.6; a patch is a 28th of the longer side."""
+    rng = np.random.default_rng(1)
+    names = sorted(path.name for path in SAMPLES.iterdir() if path.is_dir() and path.name != "other")
+    errors = []
+    for number, name in enumerate(names):
+        image = Image.open(photo(name, 3)).convert("RGB")
+        canvas = Image.open(photo(names[number - 1], 4)).convert("RGB") if onto == "another picture" else None
+        degrees, scale = rng.uniform(-30, 30), math.exp(rng.uniform(math.log(0.6), math.log(1.6)))
+        found = samples.explain(image, warped(image, degrees, scale, canvas)).outline
+        half, turn = np.array(image.size) / 2, np.radians(degrees)
+        linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        expected = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half) @ linear.T + half
+        gaps = math.inf if found is None else np.linalg.norm(found * image.size - expected, axis=1).max()
+        errors.append(gaps / (max(image.size) / 28))
+    assert np.mean(np.array(errors) <= 1) >= 0.9
 
 
 @pytest.mark.parametrize("name", LANDMARKS)
@@ -143,6 +176,35 @@ def test_files_that_are_gone_stay_in_the_answer(tmp_path: Path) -> None:
         assert len(hits) == 3 * len(LANDMARKS)
         with pytest.raises(ImageNotFoundError):
             collection.explain(photo(LANDMARKS[0]), folder / f"{LANDMARKS[0]}_2.jpg")
+
+
+class NoNumbers(FakeEmbedder):
+    """Patch tokens of colours, some of which, or all, are not finite."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self._share = share
+
+    def tokens(self, pixels: Sequence[np.ndarray]) -> list[ImageTokens]:
+        found = []
+        for image in pixels:
+            rows, columns = (side // 14 for side in image.shape[:2])
+            cells = image[: rows * 14, : columns * 14].reshape(rows, 14, columns, 14, 3).mean(axis=(1, 3)) - 128
+            broken = np.random.default_rng(0).random((rows, columns)) < self._share
+            cells[broken] = np.random.default_rng(1).choice([np.nan, np.inf, -np.inf], (broken.sum(), 3))
+            found.append(ImageTokens(np.zeros(3), np.zeros((0, 3)), cells.astype(np.float32)))
+        return found
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_tokens_that_are_no_numbers_are_left_out(tmp_path: Path, share: float) -> None:
+    paths = [write_photo(tmp_path / "photos" / f"{i:02}.png", seed=i) for i in range(20)]
+    with Collection.open(tmp_path / "index", create=True, embedder=NoNumbers(share)) as collection:
+        collection.index(tmp_path / "photos")
+        found = collection.explain(paths[0], paths[0])
+        assert found.matched == (share < 1)
+        assert all(np.isfinite(part).all() for part in (*found.heat, *found.colours, found.pairs))
+        assert len(collection.query(paths[0], k=5, rerank="geometry", include_self=True)) == 5
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, samples: Collection) -> None:

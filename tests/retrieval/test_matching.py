@@ -10,8 +10,10 @@ from PIL import Image
 
 from dinosearch.images.resize import MEAN_COLOUR, resize
 from dinosearch.records import Preprocessing, ResizeMode
-from dinosearch.retrieval.matching import heat, max_sim, mutual_matches
-from dinosearch.retrieval.patches import describe
+from dinosearch.retrieval.matching import heat, max_sim, mutual_matches, peaks
+from dinosearch.retrieval.patches import Patches, describe
+from dinosearch.retrieval.transform import Transform
+from tests.retrieval.token_fields import similarity_matrix
 
 
 def unit(rng: np.random.Generator, n: int, d: int = 8) -> np.ndarray:
@@ -70,6 +72,47 @@ def test_max_sim_and_heat_against_loops() -> None:
     assert max_sim(a, b, symmetric=True) == pytest.approx((sum(forth) / 9 + sum(back) / 14) / 2, abs=1e-6)
     assert max_sim(a, b, symmetric=True) == pytest.approx(max_sim(b, a, symmetric=True), abs=1e-6)
     np.testing.assert_allclose(heat(a, b), back, atol=1e-6)
+
+
+def test_peaks_are_those_of_the_parabola() -> None:
+    """One query patch over a 3 x 4 grid whose cosines are a paraboloid with its top at column 1.3, row 0.8."""
+    columns, rows = np.meshgrid(np.arange(4), np.arange(3))
+    cosines = (0.9 - 0.1 * (columns - 1.3) ** 2 - 0.2 * (rows - 0.8) ** 2).reshape(1, 12)
+    grid = describe(np.ones((3, 4, 1)), 40, 30)
+    best = int(cosines.argmax())
+    assert best == 1 * 4 + 1
+    found = peaks(cosines, np.array([[0, best]]), grid.neighbours)
+    np.testing.assert_allclose(found, [[0.3, -0.2]], atol=1e-12)
+    np.testing.assert_allclose(grid.between(np.array([best]), found), [[1.8 / 4, 1.3 / 4]], atol=1e-12)
+
+
+def test_peaks_are_at_the_centre_where_a_neighbour_is_missing_or_all_are_alike() -> None:
+    grid = describe(np.ones((3, 4, 1)), 40, 30)
+    for cosines in (np.ones((1, 12)), np.arange(12.0)[None]):
+        assert peaks(cosines, np.array([[0, 11]]), grid.neighbours).tolist() == [[0.0, 0.0]]
+    assert peaks(np.empty((0, 12)), np.empty((0, 2), np.int64), grid.neighbours).shape == (0, 2)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_tokens_that_are_no_numbers_match_nothing_and_leave_the_others_alone(broken: float) -> None:
+    rng = np.random.default_rng(2)
+    a, b = unit(rng, 9), unit(rng, 14)
+    clean = mutual_matches(a, np.delete(b, 4, axis=0))[0]
+    b[4] = broken
+    pairs, cosines = mutual_matches(a, b)
+    assert pairs.tolist() == [[i, j + (j >= 4)] for i, j in clean.tolist()]
+    assert heat(a, b)[4] == 0
+    assert max_sim(b, a) == pytest.approx(max_sim(np.delete(b, 4, axis=0), a) * 13 / 14, abs=1e-6)
+    np.testing.assert_allclose(heat(b, a), heat(np.delete(b, 4, axis=0), a), atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, 3e38])
+def test_descriptors_of_tokens_that_are_no_numbers_are_finite(broken: float) -> None:
+    tokens = np.random.default_rng(1).normal(size=(3, 4, 5)).astype(np.float32)
+    tokens[1, 2, 3] = broken
+    described = describe(tokens, 40, 30).descriptors
+    assert np.isfinite(described).all()
+    np.testing.assert_allclose(np.linalg.norm(np.delete(described, 6, axis=0), axis=1), 1, atol=1e-6)
 
 
 def test_empty_sets() -> None:
@@ -137,6 +180,49 @@ def test_places_are_where_the_resized_pixels_come_from(mode: ResizeMode, size: t
 @pytest.mark.parametrize("turned", [-20.0, 30.0, 90.0])
 def test_places_of_a_turned_view_are_those_on_the_picture_as_it_was(turned: float) -> None:
     assert_places_match_colours(coloured_by_place(300, 240), Preprocessing("squash", 240), turned)
+
+
+def test_neighbours_are_those_of_the_grid() -> None:
+    neighbours = describe(np.ones((3, 4, 1)), 40, 30).neighbours
+    assert neighbours.dtype == np.int64 and neighbours.shape == (12, 4)
+    for number, around in enumerate(neighbours.tolist()):
+        row, column = divmod(number, 4)
+        steps = ((0, -1), (0, 1), (-1, 0), (1, 0))
+        places = [(row + down, column + right) for down, right in steps]
+        assert around == [y * 4 + x if 0 <= y < 3 and 0 <= x < 4 else -1 for y, x in places]
+
+
+def test_neighbours_lie_one_step_apart_where_patches_were_dropped() -> None:
+    kept = describe(np.ones((20, 20, 1)), 10, 10, turned=30.0)
+    assert len(kept.points) < 400
+    for axis, (before, after) in enumerate(((0, 1), (2, 3))):
+        inner = (kept.neighbours[:, [before, after]] >= 0).all(axis=1)
+        step = kept.points[kept.neighbours[inner, after]] - kept.points[inner]
+        angle = math.radians(-30 + 90 * axis)
+        np.testing.assert_allclose(step, np.tile([math.cos(angle) / 20, math.sin(angle) / 20], (inner.sum(), 1)))
+
+
+def drawn(image: np.ndarray, matrix: np.ndarray) -> tuple[Patches, Patches]:
+    """A canvas of 200 x 100, and the image of 100 x 100 that a transform puts onto it."""
+    canvas = describe(image, 200, 100)
+    return canvas, canvas.on((1.0, 1.0), Transform(matrix, np.zeros(0, dtype=bool)))
+
+
+def test_a_drawn_view_has_the_points_of_the_image_that_was_drawn() -> None:
+    matrix = similarity_matrix(25, 0.4, (0.1, -0.3))
+    tokens = np.random.default_rng(0).normal(size=(16, 16, 3))
+    canvas, seen = drawn(tokens, matrix)
+    on_canvas = seen.points @ matrix[:, :2].T + matrix[:, 2]
+    rows = [int(np.linalg.norm(canvas.points - point, axis=1).argmin()) for point in on_canvas]
+    np.testing.assert_allclose(canvas.points[rows], on_canvas, atol=1e-12)
+    assert seen.descriptors.tolist() == canvas.descriptors[rows].tolist()
+    inside = [
+        bool((point >= 0).all() and (point <= 1).all())
+        for point in (canvas.points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    ]
+    assert len(rows) == sum(inside) and 0 < len(rows) < 256
+    assert seen.extent == pytest.approx(canvas.extent / 0.4)
+    assert seen.sides == (1.0, 1.0)
 
 
 def test_corners_of_a_turned_canvas_are_dropped() -> None:

@@ -47,6 +47,16 @@ def test_warps_are_recovered_within_a_patch_in_nine_of_ten_cases() -> None:
     assert np.mean(accepted) >= 0.9
 
 
+def test_a_shift_by_a_part_of_a_patch_is_told() -> None:
+    """0.4 patches: between the centres, to which pairs of patches alone round."""
+    for seed in range(5):
+        field, matrix = Field(seed, wavelength=0.3), similarity_matrix(0, 1.0, (0.4 / 16, -0.3 / 16))
+        query, answer = view(field, noise=0), view(field, matrix, noise=0)
+        assert worst_corner(verify([query], answer), query, answer, matrix) < 0.15
+        rounded = [replace(image, neighbours=np.full_like(image.neighbours, -1)) for image in (query, answer)]
+        assert worst_corner(verify([rounded[0]], rounded[1]), query, answer, matrix) > 0.25
+
+
 def test_unrelated_fields_stay_under_the_bound_in_99_of_100_cases() -> None:
     views = [view(Field(seed), seed=seed, grid=14) for seed in range(25)]
     matches = [match for i, query in enumerate(views) for match in verify_all([query], views[i + 1 :])]
@@ -103,7 +113,7 @@ def test_a_shortlist_gives_what_single_pairs_give() -> None:
 
 
 def empty() -> Patches:
-    return Patches(np.empty((0, 64), np.float32), np.empty((0, 2)), (1.0, 1.0), 0.1)
+    return Patches(np.empty((0, 64), np.float32), np.empty((0, 2)), (1.0, 1.0), 0.1, np.empty((0, 4), np.int64))
 
 
 def constant() -> Patches:
@@ -137,8 +147,8 @@ def test_chance_level_against_simulated_pairs_out_of_place() -> None:
         codes = np.eye(256, dtype=np.float32)
         a, b = view(Field(0)), view(Field(0))
         chosen, wanted = rng.permutation(256)[:60], rng.permutation(256)[:60]
-        query = replace(a, descriptors=codes[chosen], points=a.points[chosen])
-        answer = replace(b, descriptors=codes[chosen], points=b.points[wanted])
+        query = replace(a, descriptors=codes[chosen], points=a.points[chosen], neighbours=np.full((60, 4), -1))
+        answer = replace(b, descriptors=codes[chosen], points=b.points[wanted], neighbours=np.full((60, 4), -1))
         match = verify([query], answer)
         cells = len({tuple(cell) for cell in (places[chosen] // 2).tolist()})
         exceeded.append(match.count >= chance_level(60, cells, 256))
@@ -211,7 +221,7 @@ def test_tokens_of_the_bundled_model() -> None:
     queries = list(zip(*views, strict=True))
     found = [verify(query, answer) for query, answer in zip(queries, answers, strict=True)]
     errors = [worst_corner(f, q[0], a, m) for f, q, a, m in zip(found, queries, answers, matrices, strict=True)]
-    # in 90 % within one patch is what is wanted; this model's tokens give 77 % of 48 (scripts/bench_geometry.py)
+    # A first transform only; a view drawn by it makes it exact (tests/collection/test_comparing.py).
     assert np.mean(np.array(errors) <= 1) >= 0.6
     assert np.mean(np.array(errors) <= 2) >= 0.85
     assert np.mean([match.accepted for match in found]) >= 0.9
