@@ -11,8 +11,6 @@ interleaved; medians over the queries, and over the paired differences to the fi
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import platform
 import tempfile
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from dinosearch import Collection
+from dinosearch.collection.transfer import write_vectors
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_images"
 STEP = 1000
@@ -82,31 +81,15 @@ def fill(collection: Collection, images: int, folder: Path) -> None:
 def write_export(
     folder: Path, collection: Collection, vectors: np.ndarray, source: np.ndarray, rng: np.random.Generator
 ) -> None:
-    """What `dinosearch export` would write of the moved copies (dinosearch/collection/transfer.py)."""
-    folder.mkdir()
+    """The moved copies in the form of an export."""
     rows = np.empty((len(source), vectors.shape[1]), np.float32)
     for low in range(0, len(source), STEP):
         part = vectors[source[low : low + STEP]]
         noise = rng.standard_normal(part.shape).astype(np.float32)
         moved = part + SPREAD * noise / np.linalg.norm(noise, axis=1, keepdims=True)
         rows[low : low + STEP] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
-    np.save(folder / "vectors.npy", rows)
-    moment = "2026-01-01T00:00:00+00:00"
-    with open(folder / "images.jsonl", "w", encoding="utf-8") as lines:
-        for number in range(len(source)):
-            sha256 = hashlib.sha256(str(number).encode()).hexdigest()
-            about = {"id": number + 1, "path": f"/nowhere/{number}.jpg", "sha256": sha256, "width": 640, "height": 480}
-            about |= {"format": "JPEG", "size": 1, "modified": moment, "added": moment, "taken": None, "camera": None}
-            lines.write(json.dumps(about) + "\n")
-    names = ("images.jsonl", "vectors.npy")
-    manifest = {
-        "schema": "dinosearch-export-1",
-        "images": len(source),
-        "files": len(source),
-        "fingerprint": collection.embedder.fingerprint.to_dict(),
-        "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    paths = [f"/nowhere/{number}.jpg" for number in range(len(source))]
+    write_vectors(folder, collection.embedder.fingerprint, paths, rows)
 
 
 if __name__ == "__main__":

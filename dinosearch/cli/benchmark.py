@@ -52,12 +52,21 @@ def _list_datasets(ctx: click.Context, param: click.Parameter, value: bool) -> N
     "--ablate",
     multiple=True,
     metavar="AXIS=VALUE,...",
-    help="One run a value of model, preprocessing, size, pooling, index, recall, rerank or query-crop; repeatable.",
+    help="One run a value of model, preprocessing, size, pooling, scales, index, recall, rerank, refine or query-crop; "
+    "repeatable.",
 )
 @click.option("--against", metavar="REPORT", help="Compare with the first run of an earlier report, query by query.")
 @click.option("--rectangular", is_flag=True, help="Rectangular instead of trapezoid average precision.")
 @click.option("--exact", is_flag=True, help="Brute force over all vectors instead of the index.")
 @rerank_option
+@click.option(
+    "--refine",
+    default="none",
+    show_default=True,
+    callback=lambda ctx, param, value: _refinement(value),
+    metavar="TEXT",
+    help="What the searched vectors are refined by: pca128, pca128w0.5, dba10, pca128+dba10.",
+)
 @click.option(
     "--depth", type=click.IntRange(min=1), metavar="K", help="Ranks to look at.  [default: as the protocol has it]"
 )
@@ -95,6 +104,7 @@ def benchmark(
     rectangular: bool,
     exact: bool,
     rerank: str,
+    refine: str,
     depth: int | None,
     recall: float,
     seed: int,
@@ -117,7 +127,7 @@ def benchmark(
     from dinosearch.evaluation import Options, load, read, write
     from dinosearch.evaluation.report import markdown
 
-    options = Options(query_crop == "bbx", rectangular, depth, exact, recall, None, rerank, seed)
+    options = Options(query_crop == "bbx", rectangular, depth, exact, recall, rerank=rerank, refine=refine, seed=seed)
     found = load(dataset, Path(data).expanduser(), distractors=Path(distractors).expanduser() if distractors else None)
     earlier = read(Path(against).expanduser())[:1] if against else []
     folder = _folder(settings, found)
@@ -134,6 +144,18 @@ def benchmark(
     if missing:
         notice(f"{missing:,} of {len(found.images):,} images are missing or unreadable and count as not found")
     return PARTIAL if missing else 0
+
+
+def _refinement(value: str) -> str:
+    """Refuse an unknown refinement before anything is indexed."""
+    if value != "none":
+        from dinosearch.collection.refining import Refinement
+
+        try:
+            Refinement.parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return value
 
 
 def _runs(
@@ -154,7 +176,9 @@ def _runs(
         if descriptors:
             planned = list(plans({}, options, axes))
             if any(plan.model for plan in planned):
-                raise click.UsageError("with --descriptors the vectors are given; --ablate index, recall or rerank")
+                raise click.UsageError(
+                    "with --descriptors the vectors are given; --ablate index, recall, rerank or refine"
+                )
             files = [Path(name).expanduser() for name in descriptors]
             return [
                 run_descriptors(dataset, files, plan.options, plan.label or files[0].name, progress) for plan in planned

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinosearch.errors import DinosearchError
-from dinosearch.images import contact_sheet, decode, fetch_image, is_url, read_bytes
+from dinosearch.collection.asking import Box, box_within
+from dinosearch.errors import DinosearchError, ImageNotFoundError, ImageUnreadableError
+from dinosearch.images import contact_sheet, cut_out, decode, fetch_image, is_url, read_bytes
 
 if TYPE_CHECKING:
     from dinosearch.collection import Collection
-    from dinosearch.records import Hit
+    from dinosearch.collection.pictures import QueryImage
+    from dinosearch.records import Explanation, Hit
 
 SIDE = 640  # pixels that the largest picture on the sheet needs
+EXPLAINED = 10  # hits; each takes seconds on a laptop
 
 
 def fetched(images: Iterable[str | bytes]) -> dict[str, bytes]:
@@ -22,15 +25,46 @@ def fetched(images: Iterable[str | bytes]) -> dict[str, bytes]:
 
 
 def draw_sheet(
-    collection: Collection, images: Sequence[tuple[str, str | bytes]], hits: Sequence[Hit], output: Path
+    collection: Collection,
+    images: Sequence[tuple[str, str | bytes]],
+    hits: Sequence[Hit],
+    output: Path,
+    *,
+    explain: bool = False,
+    box: Box | None = None,
 ) -> None:
-    """Draw the query images, each with the name that the user gave it, and the hits into `output`: PNG or HTML."""
-    pictures = []
+    """Draw the query images, each with the name that the user gave it, and the hits into `output`: PNG or HTML.
+
+    Args:
+        collection: where the hits were found.
+        images: name and path, address or bytes of each query image.
+        hits: in order.
+        output: the file to write.
+        explain: also draw why the first `EXPLAINED` hits match the first query image, or the box of it.
+        box: left, top, right, bottom of the part of the one image that was asked with, as in `Collection.query`.
+    """
+    pictures, asked = [], None
     for name, image in images:
         data = image if isinstance(image, bytes) else read_bytes(_path(collection, image))
-        pictures.append(decode(data, name, hint=SIDE)[0])
+        picture, info = decode(data, name, hint=SIDE if box is None else None)
+        if box is not None:
+            box = box_within(box, info.width, info.height)
+            asked = cut_out(picture, box)
+        pictures.append(picture)
+    explained = [
+        _explained(collection, images[0][1] if asked is None else asked, hit) for hit in hits[: EXPLAINED * explain]
+    ]
     title = " + ".join("stdin" if name == "-" else Path(name).name for name, _ in images)
-    contact_sheet(pictures, [(hit, _bytes(hit.path)) for hit in hits], output, title)
+    tiles = [(hit, _bytes(hit.path)) for hit in hits]
+    contact_sheet(pictures, tiles, output, title, box=box, explained=explained)
+
+
+def _explained(collection: Collection, query: QueryImage, hit: Hit) -> tuple[Explanation, bytes] | None:
+    """Why the hit matches, and a picture of it; None for one that cannot be read any more."""
+    try:
+        return collection.draw_explanation(query, hit.path)
+    except (ImageNotFoundError, ImageUnreadableError):
+        return None
 
 
 def _path(collection: Collection, name: str) -> str:

@@ -37,8 +37,16 @@ def export(settings: Settings, folder: str, where: str | None) -> None:
 
 @click.command("import", short_help="Take in what export wrote.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.option(
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.98,
+    show_default=True,
+    metavar="SHARE",
+    help="Recall@10 that the search shall reach against exact search.",
+)
 @verb
-def import_(settings: Settings, folder: str) -> int:
+def import_(settings: Settings, folder: str, recall: float) -> int:
     """Take in what `export` wrote, without embedding anything.
 
     dinosearch import backup-2026 --home other
@@ -46,5 +54,5 @@ def import_(settings: Settings, folder: str) -> int:
     from dinosearch.cli.index import report
 
     with opened(settings, create=True) as (collection, progress):
-        summary = collection.import_(folder, progress=progress)
+        summary = collection.import_(folder, recall=recall, progress=progress)
     return report(summary, settings)

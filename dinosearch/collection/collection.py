@@ -256,12 +256,27 @@ class Collection(CollectionReader):
         with self._opened.home.writer():
             return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=False)
 
-    def import_(self, folder: Paths, *, progress: Progress | None = None) -> IndexSummary:
+    def import_(
+        self,
+        folder: Paths,
+        *,
+        recall: float = DEFAULT_RECALL,
+        index_type: str | None = None,
+        progress: Progress | None = None,
+    ) -> IndexSummary:
         """Take in what `export` wrote, without embedding.
+
+        Args:
+            folder: what `export` wrote.
+            recall: as in `index`.
+            index_type: as in `index`.
+            progress: told about the stages `import`, `build` and `measure`.
 
         Raises:
             ExportError: the folder is not an export or is damaged.
             FingerprintMismatchError: it was made with another model or preprocessing.
         """
         with self._opened.home.writer():
-            return transfer.import_(self._opened, Path(folder), DEFAULT_RECALL, progress)
+            if index_type is not None:
+                self._opened.set_index_type(index_type)
+            return transfer.import_(self._opened, Path(folder), recall, progress)

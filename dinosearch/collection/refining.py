@@ -5,6 +5,7 @@ The model's own vectors stay as they are and stay the truth; refined ones are de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LEARNED_ON = 100_000
 """Vectors that a basis is learned on at most: 100 for each of 1024 dimensions."""
 _STEP = 4096
+_TEXT = re.compile(r"(?:pca(\d+)(?:w(0(?:\.\d+)?))?)?\+?(?:dba(\d+))?")
 _SEED = 0
 
 
@@ -43,6 +45,19 @@ class Refinement:
     power: float = 0.0
     shrinkage: float = 1.0
     augment: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Refinement:
+        """Read `none`, `pca128`, `pca128w0.5` (whitened by a power), `dba10`, or a PCA and a DBA joined by `+`.
+
+        Raises:
+            ValueError: something else.
+        """
+        found = _TEXT.fullmatch(text)
+        if text != "none" and (found is None or not text):
+            raise ValueError(f"{text!r} is not a refinement such as none, pca128, pca128w0.5, dba10 or pca128+dba10")
+        dimensions, power, augment = found.groups() if found else (None, None, None)
+        return cls(int(dimensions) if dimensions else None, float(power or 0), augment=int(augment or 0))
 
     @property
     def turns(self) -> bool:

@@ -8,11 +8,13 @@ vectors.npy     (n, dimension) float32; row i belongs to the i-th distinct id of
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import os
 import time
 from collections import Counter
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -62,16 +64,29 @@ def export(opened: OpenedHome, folder: Path, progress: Progress | None) -> int:
                 progress("export", start + len(part), len(ids))
     out.flush()
     del out
-    manifest = {
-        "schema": SCHEMA,
-        "images": len(ids),
-        "files": written,
-        "fingerprint": fingerprint.to_dict(),
-        "sha256": {name: sha256_file(folder / name) for name in _FILES},
-    }
-    with atomic_path(folder / "manifest.json") as temporary:
-        temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    _write_manifest(folder, fingerprint, len(ids), written)
     return written
+
+
+def write_vectors(folder: Path, fingerprint: Fingerprint, paths: Sequence[str], vectors: np.ndarray) -> None:
+    """Write vectors that come from elsewhere in the form of an export, so that any home can import them.
+
+    Args:
+        folder: made here; empty or absent.
+        fingerprint: what the vectors were made with.
+        paths: (n,) distinct absolute paths; the files need not be there, so size and checksum of their content are made
+            up from the path.
+        vectors: (n, dimension) float32 of unit length.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "vectors.npy", np.ascontiguousarray(vectors, np.float32))
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    with open(folder / "images.jsonl", "w", encoding="utf-8") as lines:
+        for number, path in enumerate(paths, start=1):
+            sha256 = hashlib.sha256(os.fsencode(path)).hexdigest()
+            record = ImageRecord(number, path, sha256, 1, 1, "UNKNOWN", 0, moment, moment)
+            lines.write(json.dumps(_to_json(record)) + "\n")
+    _write_manifest(folder, fingerprint, len(paths), len(paths))
 
 
 def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress | None) -> IndexSummary:
@@ -112,6 +127,18 @@ def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress 
     opened.update_index(recall, progress, opened.searched)
     seconds = round(time.monotonic() - started, 3)
     return IndexSummary(added=counts["added"], unchanged=counts["unchanged"], seconds=seconds)
+
+
+def _write_manifest(folder: Path, fingerprint: Fingerprint, images: int, files: int) -> None:
+    manifest = {
+        "schema": SCHEMA,
+        "images": images,
+        "files": files,
+        "fingerprint": fingerprint.to_dict(),
+        "sha256": {name: sha256_file(folder / name) for name in _FILES},
+    }
+    with atomic_path(folder / "manifest.json") as temporary:
+        temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

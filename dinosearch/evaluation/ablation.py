@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dinosearch.collection import Collection
+from dinosearch.collection.refining import Refinement
 from dinosearch.embedding import resolve
 from dinosearch.errors import SettingError
 from dinosearch.evaluation.dataset import Dataset
@@ -104,6 +105,14 @@ def _rerank(plan: Plan, value: str) -> Plan:
     return replace(plan, options=replace(plan.options, rerank=stages))
 
 
+def _refine(plan: Plan, value: str) -> Plan:
+    try:
+        Refinement.parse(value)
+    except ValueError as error:
+        raise SettingError(str(error)) from None
+    return replace(plan, options=replace(plan.options, refine=value))
+
+
 AXES: dict[str, Callable[[Plan, str], Plan]] = {
     "model": lambda plan, value: _model("model", plan, value),
     "preprocessing": _preprocessing,
@@ -113,6 +122,7 @@ AXES: dict[str, Callable[[Plan, str], Plan]] = {
     "index": _index,
     "recall": _recall,
     "rerank": _rerank,
+    "refine": _refine,
     "query-crop": _crop,
 }
 """What `--ablate AXIS=VALUE,VALUE` can vary: a function that sets one value."""

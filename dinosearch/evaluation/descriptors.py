@@ -1,25 +1,28 @@
-"""Score vectors that were made elsewhere: read .npy, .npz, .mat and .h5 files, rank with our own index over them."""
+"""Score vectors that were made elsewhere: read .npy, .npz, .mat and .h5 files, rank them as a collection."""
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dinosearch.collection import Collection
+from dinosearch.collection.transfer import write_vectors
 from dinosearch.errors import DatasetError, SettingError
 from dinosearch.evaluation import recipe
 from dinosearch.evaluation.dataset import Dataset
+from dinosearch.evaluation.gallery import Gallery
 from dinosearch.evaluation.measuring import Options, measure_run, milliseconds, with_measures
 from dinosearch.evaluation.result import Cost, Run
-from dinosearch.evaluation.run import facts_of
+from dinosearch.evaluation.run import facts_of, prepare
 from dinosearch.home import sha256_file
 from dinosearch.protocols import Progress
-from dinosearch.records import Fingerprint, Generation
+from dinosearch.records import Fingerprint
 from dinosearch.retrieval import Rerank
-from dinosearch.retrieval import rerank as rank_again
 
 DATABASE_NAMES, QUERY_NAMES = ("X", "database", "index"), ("Q", "queries", "query")
 """Names of the matrices in files that hold several; X and Q as in cnnimageretrieval's feature files."""
@@ -54,74 +57,29 @@ def run_descriptors(
         "query_crop": "as in the file",
         "search": "exact" if options.exact else "index",
         "rerank": options.rerank,
+        "refine": options.refine,
         "average_precision": "rectangular" if options.rectangular else "as the protocol has it",
         "seed": options.seed,
     }
     with tempfile.TemporaryDirectory(prefix="dinosearch-") as folder:
-        ranks = _Vectors(Path(folder), database, options, progress)
-        try:
-            made["index"] = ranks.index
-            stored = sum(path.stat().st_size for path in Path(folder).iterdir())
+        export, home = Path(folder) / "export", Path(folder) / "home"
+        root = os.path.abspath(dataset.root)
+        paths = [os.path.join(root, *name.split("/")) for name in dataset.images]
+        write_vectors(export, Fingerprint("descriptors", "0" * 64, "", "", database.shape[1]), paths, database)
+        with Collection.open(home, create=True) as collection:
+            collection.import_(export, recall=options.recall, index_type=options.index_type, progress=progress)
+            prepare(collection, options, progress)
+            info = collection.info()
+            made["index"] = info.index.to_dict() if info.index else None
+
+            def ask(row: np.ndarray) -> None:
+                collection.rank(row, 10, exact=options.exact, rerank=options.rerank)
 
             def cost(sample: np.ndarray) -> Cost:
-                once = milliseconds(
-                    lambda row: list(ranks.rankings(row[None], 10, exact=options.exact, rerank=options.rerank)),
-                    queries[sample],
-                )
-                return Cost(0, 0.0, once, None, stored / max(1, len(database)))
+                return Cost(0, 0.0, milliseconds(ask, queries[sample]), None, info.bytes / max(1, info.images))
 
-            return measure_run(dataset, ranks, queries, options, label, facts, made, cost, progress=progress)
-        finally:
-            ranks.close()
-
-
-class _Vectors:
-    """Vectors in a vector file with its index, as a collection keeps them; row i has the id i."""
-
-    def __init__(self, folder: Path, vectors: np.ndarray, options: Options, progress: Progress | None) -> None:
-        from dinosearch.vectors import LADDERS, LocalVectorSearch, VectorFile
-
-        path = folder / "vectors"
-        fingerprint = Fingerprint("descriptors", "", "", "", vectors.shape[1])
-        VectorFile.create(path, vectors.shape[1], generation=1).close()
-        ladder = LADDERS[options.index_type or "auto"]
-        self.ids = np.arange(len(vectors))
-        empty = Generation(1, fingerprint, 0)
-        self._search = LocalVectorSearch(path, lambda number, sha: folder / f"index-{number}-{sha}", empty, ladder)
-        rows = self._search.append(self.ids, vectors)
-        self._search.refresh(Generation(1, fingerprint, rows))
-        published = self._search.update_index(options.recall, progress)
-        self.index = published.index.to_dict() if published else None
-
-    def rankings(
-        self,
-        vectors: np.ndarray,
-        depth: int | None,
-        *,
-        exact: bool = False,
-        rerank: str = "fast",
-        pictures: Sequence[Any] = (),
-        progress: Progress | None = None,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """As `gallery.Gallery.rankings`."""
-        plan = Rerank.parse(rerank)
-        k = min(depth or len(self.ids), len(self.ids))
-        step = max(1, min(64, (1 << 24) // k))
-        for start in range(0, len(vectors), step):
-            ids, scores = rank_again(
-                plan,
-                vectors[start : start + step],
-                k,
-                lambda queries, depth: self._search.search(queries, depth, exact=exact),
-                self._search.vectors,
-            )
-            yield from ((row[row >= 0], values[row >= 0]) for row, values in zip(ids, scores, strict=True))
-            if progress is not None:
-                progress("queries", min(start + step, len(vectors)), len(vectors))
-
-    def close(self) -> None:
-        """Close the vector file."""
-        self._search.close()
+            gallery = Gallery(collection, dataset)
+            return measure_run(dataset, gallery, queries, options, label, facts, made, cost, progress=progress)
 
 
 def read_descriptors(dataset: Dataset, files: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:

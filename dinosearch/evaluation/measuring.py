@@ -59,6 +59,7 @@ class Options:
         recall: recall target of the index.
         index_type: see `Collection.index`.
         rerank: see `Collection.query`.
+        refine: what the searched vectors are refined by, see `collection.refining.Refinement.parse`.
         seed: of intervals and samples.
     """
 
@@ -69,6 +70,7 @@ class Options:
     recall: float = 0.98
     index_type: str | None = None
     rerank: str = "fast"
+    refine: str = "none"
     seed: int = 0
 
 

@@ -36,6 +36,7 @@ def recipe(collection: Collection, info: CollectionInfo, options: Options) -> di
         "query_crop": "bbx" if options.query_crop else "none",
         "search": "exact" if options.exact else "index",
         "rerank": options.rerank,
+        "refine": options.refine,
         "index": info.index.to_dict() if info.index else None,
         "average_precision": "rectangular" if options.rectangular else "as the protocol has it",
         "seed": options.seed,

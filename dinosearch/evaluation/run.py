@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dinosearch.collection import Collection
+from dinosearch.collection.refining import Refinement
 from dinosearch.evaluation import recipe
 from dinosearch.evaluation.dataset import Dataset
 from dinosearch.evaluation.gallery import Gallery, nothing_readable
@@ -18,6 +20,8 @@ from dinosearch.evaluation.result import Cost, Run
 from dinosearch.evaluation.sources import cover
 from dinosearch.protocols import Progress
 from dinosearch.records import IndexSummary
+from dinosearch.retrieval import Rerank
+from dinosearch.retrieval.rerank import DIFFUSION
 
 EMBEDDED = 5
 """Query images that the time of embedding is measured with."""
@@ -49,7 +53,14 @@ def run(
     folders = cover(dataset.root, names)
     if not folders:
         raise nothing_readable(dataset)
-    summary = collection.index(*folders, recall=options.recall, index_type=options.index_type, progress=progress)
+    summary = collection.index(
+        *folders,
+        recall=options.recall,
+        index_type=options.index_type,
+        keep_patches=True if Rerank.parse(options.rerank).pictured else None,
+        progress=progress,
+    )
+    prepare(collection, options, progress)
     gallery = Gallery(collection, dataset)
     vectors = gallery.query_vectors(options.query_crop, cache, progress)
     info = collection.info()
@@ -84,6 +95,17 @@ def run(
         pictures,
         progress,
     )
+
+
+def prepare(collection: Collection, options: Options, progress: Progress | None) -> None:
+    """Bring the collection into the state that the options ask for: refined or not, walks prepared."""
+    wanted = Refinement.parse(options.refine)
+    if wanted != Refinement():
+        collection.refine(**asdict(wanted), recall=options.recall, progress=progress)
+    elif any(derived.kind == "refined" for derived in collection.info().derived):
+        collection.unrefine()
+    if DIFFUSION in Rerank.parse(options.rerank).stages:
+        collection.diffuse(progress=progress)
 
 
 def _embed_ms(collection: Collection, gallery: Gallery) -> float | None:
