@@ -12,7 +12,8 @@ import numpy as np
 
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.pictures import QueryImage, picture
-from dinosearch.errors import ImageNotFoundError, ImageUnreadableError, SettingError
+from dinosearch.collection.tokens import TokenReader
+from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
 from dinosearch.images import drawn_on, painted_over, prepare_pixels, resize, turned
 from dinosearch.protocols import Embedder
 from dinosearch.records import Explanation, Preprocessing
@@ -47,12 +48,8 @@ class Comparer:
 
     def __init__(self, opened: OpenedHome, embedder: Embedder) -> None:
         self._tokens: Any = getattr(embedder, "tokens", None)
-        if self._tokens is None:
-            raise SettingError(
-                "this collection's embedder gives no patch tokens to compare pictures by; use --rerank fast, or an "
-                "embedder with a method tokens()"
-            )
         self._opened, self._embedder = opened, embedder
+        self._reader = TokenReader(opened, embedder)
         self._means: dict[int, np.ndarray | None] = {}
 
     def matches(self, images: Sequence[QueryImage], ids: Sequence[int]) -> list[Match | None]:
@@ -101,11 +98,18 @@ class Comparer:
 
     def _patches_of(self, ids: Sequence[int]) -> list[Patches | None]:
         """What images of the collection are ranked by, None for those that cannot be read; made as by `_ranked`."""
+        if self._reader.kept:
+            sizes = {record.id: (record.width, record.height) for record in self._opened.store.records(ids)}
+            known, rows = self._reader.of_images(np.asarray(ids, np.int64))
+            maps = iter(rows.reshape(len(rows), *self._reader.grid, rows.shape[-1]))
+            return [describe(next(maps), *sizes[i]) if found else None for i, found in zip(ids, known, strict=True)]
         pictures = [self._picture_of(image_id, RANKED_SIDE) for image_id in ids]
         return [None if image is None else self._ranked(image) for image in pictures]
 
     def _ranked(self, image: Any) -> Patches:
         """What a picture is compared by in a shortlist."""
+        if self._reader.kept:
+            return describe(self._reader.map_of(image), image.width, image.height)
         return self._view(image, RANKED_SIDE, like=RANKED_SIDE)
 
     def _view(self, image: Any, side: int, turn: float = 0.0, like: int = SIDE) -> Patches:

@@ -46,7 +46,18 @@ class TokenReader:
 
     def of_query(self, images: Sequence[QueryImage]) -> np.ndarray:
         """(p, d) float32 rows of unit length: the patches of the query's images behind each other."""
-        return np.concatenate([self._computed(picture(image, self._opened, self._side)) for image in images])
+        return np.concatenate([self._computed(picture(image, self._opened, self.side)) for image in images])
+
+    def map_of(self, image: Any) -> np.ndarray:
+        """(h, w, d) float32 patches of a Pillow image, in the basis of the kept ones."""
+        rows = self._computed(image)
+        return rows.reshape(*self.grid, rows.shape[1])
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        each = self.side // self._embedder.patch_size
+        return each, each
 
     def of_images(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Patches of images of the collection.
@@ -78,17 +89,18 @@ class TokenReader:
         return self._opened.basis(KIND) or Basis()
 
     @property
-    def _side(self) -> int:
+    def side(self) -> int:
+        """Pixels that pictures are squashed to."""
         patch = self._embedder.patch_size
         return max(1, round(self._detail.side / patch)) * patch
 
     def _read_again(self, image_id: int) -> np.ndarray | None:
         try:
-            return self._computed(picture(f"id:{image_id}", self._opened, self._side))
+            return self._computed(picture(f"id:{image_id}", self._opened, self.side))
         except (ImageNotFoundError, ImageUnreadableError):
             return None
 
     def _computed(self, image: Any) -> np.ndarray:
-        pixels = resize(image, Preprocessing("squash", self._side), self._embedder.patch_size)
+        pixels = resize(image, Preprocessing("squash", self.side), self._embedder.patch_size)
         basis = self._basis
         return basis.apply(self._detail.parts(self._tokens([pixels])[0].patches, basis.centre))
