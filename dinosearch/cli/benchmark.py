@@ -58,7 +58,7 @@ def _list_datasets(ctx: click.Context, param: click.Parameter, value: bool) -> N
 @click.option("--against", metavar="REPORT", help="Compare with the first run of an earlier report, query by query.")
 @click.option("--rectangular", is_flag=True, help="Rectangular instead of trapezoid average precision.")
 @click.option("--exact", is_flag=True, help="Brute force over all vectors instead of the index.")
-@rerank_option
+@rerank_option("fast")
 @click.option(
     "--refine",
     default="none",

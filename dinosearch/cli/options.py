@@ -40,28 +40,30 @@ _COMMON = (
 )
 
 
-def _checked_rerank(ctx: click.Context, param: click.Parameter, value: str) -> str:
+def _checked_rerank(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Refuse an unknown stage before anything is indexed or searched."""
-    if value != "fast":
+    if value not in (None, "fast"):
         from dinosearch.retrieval import Rerank
 
         try:
-            Rerank.parse(value)
+            Rerank.parse(str(value))
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
     return value
 
 
-rerank_option = click.option(
-    "--rerank",
-    callback=_checked_rerank,
-    default="fast",
-    show_default=True,
-    metavar="PRESET",
-    help="fast, balanced, thorough, or stages joined by commas: expansion, diffusion, superglobal, k-reciprocal, "
-    "maxsim, geometry.",
-)
-"""What happens between the nearest vectors and the answer."""
+def rerank_option(default: str | None) -> Callable[[F], F]:
+    """What happens between the nearest vectors and the answer."""
+    return click.option(
+        "--rerank",
+        callback=_checked_rerank,
+        default=default,
+        show_default=default or "balanced",
+        metavar="PRESET",
+        help="fast, balanced, thorough, or stages joined by commas: expansion, diffusion, superglobal, k-reciprocal, "
+        "manifold, maxsim, geometry.",
+    )
+
 
 _MODEL = (
     click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Images a forward pass.  [default: chosen]"),

@@ -57,7 +57,7 @@ def _checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None
 @click.option("--negative", multiple=True, metavar="IMAGE", help="An image the hits shall be far from; repeatable.")
 @click.option("--where", metavar="EXPR", help='Only images that match, such as "taken >= 2020 and width > 1000".')
 @click.option("--exact", is_flag=True, help="Brute force over all vectors instead of the index.")
-@rerank_option
+@rerank_option(None)
 @click.option("--include-self", is_flag=True, help="Also answer the queried files themselves.")
 @click.option("--unique", is_flag=True, help="Answer identical files once.")
 @click.option("--paths", is_flag=True, help="Write only the paths, one a line.")
@@ -82,7 +82,7 @@ def query(
     negative: tuple[str, ...],
     where: str | None,
     exact: bool,
-    rerank: str,
+    rerank: str | None,
     include_self: bool,
     unique: bool,
     paths: bool,
@@ -132,7 +132,8 @@ def query(
         if sheet is not None:
             from dinosearch.cli.sheet import draw_sheet
 
-            draw_sheet(collection, [(name, given[name]) for name in images], hits, Path(sheet))
+            asked = [(name, given[name]) for name in images]
+            draw_sheet(collection, asked, hits, Path(sheet), explain=explain, box=box)
             if not settings.quiet:
                 tell(f"picture: {sheet}")
     if not hits and not settings.quiet:

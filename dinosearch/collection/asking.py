@@ -9,6 +9,9 @@ from dinosearch.errors import SettingError
 from dinosearch.retrieval import Rerank
 from dinosearch.store import Filter, parse_filter
 
+DEFAULT = "balanced"
+"""What a query is ranked by when it does not say: it gains where a thing has many photos and where it has few
+(docs/benchmarks.md), for some milliseconds."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
@@ -29,7 +32,7 @@ class Asked:
     exact: bool = False
     unique: bool = False
     include_self: bool = False
-    rerank: str | Rerank = "fast"
+    rerank: str | None = "fast"
     box: Box | None = None
     regions: bool | None = None
 
@@ -44,9 +47,9 @@ class Asked:
     def plan(self) -> Rerank:
         """The stages behind the first ranking."""
         try:
-            return self.rerank if isinstance(self.rerank, Rerank) else Rerank.parse(self.rerank)
+            return Rerank.parse(self.rerank or DEFAULT)
         except ValueError as error:
-            raise SettingError(f"{error}; leave it out for: --rerank fast") from None
+            raise SettingError(f"{error}; leave it out for: --rerank balanced") from None
 
     @cached_property
     def filter(self) -> Filter | None:

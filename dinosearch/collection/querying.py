@@ -131,7 +131,7 @@ class Query:
 
     def _regions(self, images: Sequence[QueryImage], negative: Sequence[QueryImage], skip: Skip) -> list[Hit]:
         asked = self._asked
-        if negative or len(images) > 1 or asked.plan or asked.precision is not None:
+        if negative or len(images) > 1 or asked.rerank not in (None, "fast") or asked.precision is not None:
             raise SettingError(
                 "regions are searched by one image, without negatives, re-ranking and precision; leave those out, or "
                 "leave out: --regions"
@@ -146,7 +146,10 @@ class Query:
     def _search(self, queries: np.ndarray, skip: Skip) -> list[list[Hit]]:
         trust = Trust.of(self._opened, self._asked.threshold, self._asked.precision)
         # Each skipped name hides at most one id, so that many more are asked for.
-        ids, scores = self._ranked(queries, self._asked.k + len(skip), self._allowed())
+        depth = self._asked.k + len(skip)
+        if trust.threshold is not None and self._asked.plan:
+            depth = max(depth, self._asked.plan.top)  # behind a rank below the threshold may be one above it
+        ids, scores = self._ranked(queries, depth, self._allowed())
         places = self._places(ids)
         return [self._hits(row, values, places, skip, trust) for row, values in zip(ids, scores, strict=True)]
 

@@ -73,7 +73,7 @@ class CollectionReader:
         exact: bool = False,
         include_self: bool = False,
         unique: bool = False,
-        rerank: str = "fast",
+        rerank: str | None = None,
         precision: float | None = None,
         box: Box | None = None,
         regions: bool | None = None,
@@ -89,9 +89,9 @@ class CollectionReader:
             exact: brute force instead of the index.
             include_self: also answer the queried files themselves.
             unique: answer identical files once.
-            rerank: `fast` (the nearest vectors), `balanced`, `thorough`, or stages joined by commas: `expansion`,
-                `superglobal`, `k-reciprocal`, `maxsim`, `geometry`. Stages change the order; the score stays the
-                cosine.
+            rerank: `fast` (the nearest vectors), `balanced` (and what is near to those, the default), `thorough` (and
+                a geometric check of the pictures), or stages joined by commas: `expansion`, `diffusion`, `superglobal`,
+                `k-reciprocal`, `manifold`, `maxsim`, `geometry`. Stages change the order; the score stays the cosine.
             precision: answer scores only from which on this share of the hits is estimated to be right, 0..1; needs
                 `calibrate`.
             box: left, top, right, bottom of the part of the (one) image to ask with, in pixels of the upright image, or

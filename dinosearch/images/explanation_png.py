@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from dinosearch.images.heat_map import heat_bar, heat_over, heat_scale
+from dinosearch.images.look import INK, MARGIN, PAPER, TILE, TRACK, font, hundredths, paste_rounded, png, write
 from dinosearch.images.pair_lines import Rectangle, lines_layer, spread
-from dinosearch.images.sheet_png import _INK, _MARGIN, _PAPER, _TILE, _TRACK, _font, _paste, _text
 from dinosearch.images.thumbnail import display_name, shorten, thumbnail
 from dinosearch.records import Explanation
 
@@ -19,7 +18,7 @@ _WIDTH, _BETWEEN, _PADDING = 1480, 80, 20
 _HEADER, _CAPTION, _ROW_GAP = 108, 32, 34
 _TALL, _LOW, _LEAST = 540, 340, 60
 _BAR_WIDTH, _BAR_HEIGHT = 180, 14
-_INNER = _WIDTH - 2 * _MARGIN
+_INNER = _WIDTH - 2 * MARGIN
 _HALF = (_INNER - 2 * _PADDING - _BETWEEN) // 2
 
 # Characters; longer names are cut before they are measured, and end up with dots in the middle all the same.
@@ -45,10 +44,10 @@ def draw_explanation(
     small = (thumbnail(query, 2 * _HALF), thumbnail(result, 2 * _HALF))
     large, low = _fitted(small, _TALL), _fitted(small, _LOW)
     tall_band, low_band = _band_height(large), _band_height(low)
-    tops = [_MARGIN + _HEADER + _CAPTION]
+    tops = [MARGIN + _HEADER + _CAPTION]
     for height in (tall_band, low_band):
         tops.append(tops[-1] + height + _ROW_GAP + _CAPTION)
-    sheet = Image.new("RGB", (_WIDTH, tops[-1] + low_band + _MARGIN), _PAPER)
+    sheet = Image.new("RGB", (_WIDTH, tops[-1] + low_band + MARGIN), PAPER)
 
     _draw_header(sheet, names, verdict(explanation))
     _draw_lines(sheet, tops[0], large, explanation)
@@ -59,35 +58,28 @@ def draw_explanation(
         for grid, picture in zip(explanation.colours, low, strict=True)
     )
     _draw_band(sheet, tops[2], (first, second))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()
+    return png(sheet)
 
 
 def verdict(explanation: Explanation) -> str:
     """What the comparison found, in words."""
     agree = f"{explanation.inliers} place{' agrees' if explanation.inliers == 1 else 's agree'}"
-    similarity = f"Similarity {_hundredths(explanation.score)}"
+    similarity = f"Similarity {hundredths(explanation.score)}"
     if not explanation.matched:
         return f"No common thing found: {agree}, {explanation.bound} would be needed. {similarity}."
-    without = "" if explanation.without is None else f"; {_hundredths(explanation.without)} without the matched part"
+    without = "" if explanation.without is None else f"; {hundredths(explanation.without)} without the matched part"
     return f"The same thing: {agree} (fewer than {explanation.bound} could be chance). {similarity}{without}."
-
-
-def _hundredths(number: float) -> str:
-    """Two decimals; adding zero turns -0.00 into 0.00."""
-    return f"{round(number, 2) + 0.0:.2f}"
 
 
 def _draw_header(sheet: Image.Image, names: tuple[str, str], words: str) -> None:
     draw = ImageDraw.Draw(sheet)
-    font, between = _font(26), "  and  "
-    width = (_INNER - font.getlength(between)) / 2
-    shown = [_cut(display_name(name), lambda text: font.getlength(text) <= width) for name in names]
-    _text(draw, (_MARGIN, _MARGIN - 6), between.join(shown), 26, _INK, _INNER)
-    _text(draw, (_MARGIN, _MARGIN + 36), words, 20, _INK, _INNER)
-    rule = _MARGIN + 78
-    draw.line((_MARGIN, rule, _WIDTH - _MARGIN, rule), fill=_TRACK, width=2)
+    face, between = font(26), "  and  "
+    width = (_INNER - face.getlength(between)) / 2
+    shown = [_cut(display_name(name), lambda text: face.getlength(text) <= width) for name in names]
+    write(draw, (MARGIN, MARGIN - 6), between.join(shown), 26, INK, _INNER)
+    write(draw, (MARGIN, MARGIN + 36), words, 20, INK, _INNER)
+    rule = MARGIN + 78
+    draw.line((MARGIN, rule, _WIDTH - MARGIN, rule), fill=TRACK, width=2)
 
 
 def _draw_lines(sheet: Image.Image, top: int, pictures: _Pair, explanation: Explanation) -> None:
@@ -111,35 +103,35 @@ def _draw_lines(sheet: Image.Image, top: int, pictures: _Pair, explanation: Expl
 def _draw_heat(sheet: Image.Image, top: int, pictures: _Pair, heats: tuple[np.ndarray, np.ndarray]) -> None:
     """Row 2: heat over grey pictures, and its scale at the right end of the caption."""
     draw, scale = ImageDraw.Draw(sheet), heat_scale(heats)
-    low, high = (_hundredths(end) for end in scale)
-    right, middle = _WIDTH - _MARGIN, top - _CAPTION + 10
-    draw.text((right, middle), high, fill=_INK, font=_font(15), anchor="rm")
-    right -= round(_font(15).getlength(high)) + 10 + _BAR_WIDTH
-    _paste(
+    low, high = (hundredths(end) for end in scale)
+    right, middle = _WIDTH - MARGIN, top - _CAPTION + 10
+    draw.text((right, middle), high, fill=INK, font=font(15), anchor="rm")
+    right -= round(font(15).getlength(high)) + 10 + _BAR_WIDTH
+    paste_rounded(
         sheet,
         heat_bar(_BAR_WIDTH, _BAR_HEIGHT),
         (right, middle - _BAR_HEIGHT // 2),
         (_BAR_WIDTH, _BAR_HEIGHT),
     )
     legend = f"how well the best patch of the other picture fits:   {low}"
-    draw.text((right - 10, middle), legend, fill=_INK, font=_font(15), anchor="rm")
+    draw.text((right - 10, middle), legend, fill=INK, font=font(15), anchor="rm")
     _draw_caption(sheet, top, "Light and warm: this place is also seen in the other picture.")
     first, second = (heat_over(*of_one, scale) for of_one in zip(pictures, heats, strict=True))
     _draw_band(sheet, top, (first, second))
 
 
 def _draw_caption(sheet: Image.Image, top: int, text: str) -> None:
-    _text(ImageDraw.Draw(sheet), (_MARGIN, top - _CAPTION), text, 17, _INK, _INNER)
+    write(ImageDraw.Draw(sheet), (MARGIN, top - _CAPTION), text, 17, INK, _INNER)
 
 
 def _draw_band(sheet: Image.Image, top: int, pictures: _Pair) -> tuple[Rectangle, Rectangle]:
     """Lay two pictures on a band below `top`; where they are."""
     height = _band_height(pictures)
-    _paste(sheet, Image.new("RGB", (1, 1), _TILE), (_MARGIN, top), (_INNER, height))
+    paste_rounded(sheet, TILE, (MARGIN, top), (_INNER, height))
     first, second = pictures
     # A third of the free width each to the left, between and to the right, but room for the lines between.
     gap = max(_BETWEEN, (_INNER - first.width - second.width) // 3)
-    left = _MARGIN + (_INNER - first.width - gap - second.width) // 2
+    left = MARGIN + (_INNER - first.width - gap - second.width) // 2
     corners = (left, left + first.width + gap)
     places = [(x, top + (height - shown.height) // 2, *shown.size) for x, shown in zip(corners, pictures, strict=True)]
     for place, shown in zip(places, pictures, strict=True):

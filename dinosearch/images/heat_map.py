@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from PIL import Image
 
@@ -27,9 +29,10 @@ def heat_colours(shares: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(shares, places, _STOPS[:, channel]) for channel in range(3)], axis=-1)
 
 
-def heat_scale(heats: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
-    """The lowest and the highest number of both maps, the ends of their common scale."""
-    return min(float(heat.min()) for heat in heats), max(float(heat.max()) for heat in heats)
+def heat_scale(heats: Iterable[np.ndarray]) -> tuple[float, float]:
+    """The lowest and the highest finite number of all maps, the ends of their common scale; 0 and 0 where none is."""
+    numbers = np.concatenate([np.zeros(0), *(heat[np.isfinite(heat)].astype(np.float64) for heat in heats)])
+    return (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 0.0)
 
 
 def heat_over(picture: Image.Image, heat: np.ndarray, scale: tuple[float, float]) -> Image.Image:
@@ -37,26 +40,39 @@ def heat_over(picture: Image.Image, heat: np.ndarray, scale: tuple[float, float]
 
     Args:
         picture: RGB.
-        heat: (h, w) float, one number per patch.
+        heat: (h, w) float, one number per patch; where it is not finite the grey picture is left without heat.
         scale: numbers of the lowest and the highest colour; equal ones give the middle colour everywhere.
 
     Returns:
         RGB, as large as `picture`.
     """
     low, high = scale
-    shares = (heat - low) / (high - low) if high > low else np.full(heat.shape, 0.5)
-    # Bilinear, because a sharper filter swings beyond the numbers at an edge and shows heat that is not there.
-    smooth = Image.fromarray(shares.astype(np.float32)).resize(picture.size, Image.Resampling.BILINEAR)
+    known = np.isfinite(heat)
+    numbers = np.where(known, heat, low).astype(np.float64)
+    shares = (numbers - low) / (high - low) if high > low else np.full(heat.shape, 0.5)
+    # Patches without a number have no weight in the mean of their neighbours, or they would draw it to a value.
+    weight = _smooth(known.astype(np.float64), picture.size)
+    smooth = _smooth(np.where(known, shares, 0.0), picture.size) / np.maximum(weight, 0.5)
     grey = np.asarray(picture.convert("L"), dtype=np.float64)[..., None]
-    return _mixed(np.asarray(smooth), _GREY + _CONTRAST * (grey - _GREY))
+    under = _GREY + _CONTRAST * (grey - _GREY)
+    return _image(np.where(weight[..., None] >= 0.5, _mixed(smooth, under), under))
 
 
 def heat_bar(width: int, height: int) -> Image.Image:
     """The scale from low on the left to high on the right, as it looks over medium grey."""
     shares = np.broadcast_to((np.arange(width) + 0.5) / width, (height, width))
-    return _mixed(shares, np.full((height, width, 1), _GREY))
+    return _image(_mixed(shares, np.full((height, width, 1), _GREY)))
 
 
-def _mixed(shares: np.ndarray, grey: np.ndarray) -> Image.Image:
-    mix = _SHARE * heat_colours(shares) + (1 - _SHARE) * grey
-    return Image.fromarray(np.rint(np.clip(mix, 0, 255)).astype(np.uint8))
+def _smooth(numbers: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One number per pixel. Bilinear, because a sharper filter swings beyond the numbers at an edge."""
+    image = Image.fromarray(numbers.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(image, dtype=np.float64)
+
+
+def _mixed(shares: np.ndarray, grey: np.ndarray) -> np.ndarray:
+    return _SHARE * heat_colours(shares) + (1 - _SHARE) * grey
+
+
+def _image(colours: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.rint(np.clip(colours, 0, 255)).astype(np.uint8))

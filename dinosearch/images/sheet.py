@@ -13,26 +13,34 @@ from dinosearch.images.decode import decode
 from dinosearch.images.sheet_html import draw_html
 from dinosearch.images.sheet_png import draw_png
 from dinosearch.images.thumbnail import thumbnail
-from dinosearch.records import Hit
+from dinosearch.images.tile import Box, Sheet, Tile
+from dinosearch.records import Explanation, Hit
 
 # Pixels of the longer side that the larger drawings need, twice the layout size for dense screens.
 _SIDE = 640
 
-_DRAW: dict[str, Callable[[list[Image.Image], list[tuple[Hit, Image.Image | None]], str], bytes]] = {
-    ".png": draw_png,
-    ".html": draw_html,
-    ".htm": draw_html,
-}
+_DRAW: dict[str, Callable[[Sheet], bytes]] = {".png": draw_png, ".html": draw_html, ".htm": draw_html}
 
 
-def contact_sheet(query: list[Image.Image], hits: Sequence[tuple[Hit, bytes | None]], output: Path, title: str) -> None:
-    """Draw the query and its hits with rank, score and file name.
+def contact_sheet(
+    query: list[Image.Image],
+    hits: Sequence[tuple[Hit, bytes | None]],
+    output: Path,
+    title: str,
+    *,
+    box: Box | None = None,
+    explained: Sequence[tuple[Explanation, bytes] | None] = (),
+) -> None:
+    """Draw the query and its hits with rank, score, file name, the part that matched, and how sure that makes.
 
     Args:
         query: upright images that were asked with, the first one drawn largest.
         hits: hits in order, each with its encoded image; None or undecodable bytes give a grey tile that says so.
         output: file to write (atomically): `.png` a picture, `.html` or `.htm` a page with everything inside.
         title: one line for the top.
+        box: the part of the one query image that was asked with: left, top, right, bottom as fractions.
+        explained: why the first hits match, in their order, each with its encoded PNG for the page, which may be empty;
+            None for a hit that could not be compared.
 
     Raises:
         ValueError: another suffix.
@@ -40,13 +48,16 @@ def contact_sheet(query: list[Image.Image], hits: Sequence[tuple[Hit, bytes | No
     draw = _DRAW.get(output.suffix.lower())
     if draw is None:
         raise ValueError(f"a contact sheet is a .png or .html file, not {output.name!r}; give --sheet such a name")
-    tiles = [(hit, _tile(hit, data)) for hit, data in hits]
-    content = draw([thumbnail(image, _SIDE) for image in query], tiles, title)
+    whys = [*explained, *[None] * len(hits)]
+    tiles = [
+        Tile(hit, _picture(hit, data), *(why or (None, b""))) for (hit, data), why in zip(hits, whys, strict=False)
+    ]
+    content = draw(Sheet(title, [thumbnail(image, _SIDE) for image in query], tiles, box, len(explained)))
     with atomic_path(output) as temporary:
         temporary.write_bytes(content)
 
 
-def _tile(hit: Hit, data: bytes | None) -> Image.Image | None:
+def _picture(hit: Hit, data: bytes | None) -> Image.Image | None:
     if data is None:
         return None
     try:

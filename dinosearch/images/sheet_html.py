@@ -2,76 +2,46 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
+from collections.abc import Iterable
 
 from PIL import Image
 
-from dinosearch.images.thumbnail import display_name, printable
-from dinosearch.records import Hit
+from dinosearch.images.explanation_png import verdict
+from dinosearch.images.heat_map import heat_bar, heat_over
+from dinosearch.images.look import ACCENT, data_uri, hundredths, jpeg_uri
+from dinosearch.images.pair_lines import Shape, clip
+from dinosearch.images.sheet_style import STYLE
+from dinosearch.images.thumbnail import display_name, printable, thumbnail
+from dinosearch.images.tile import Sheet, Tile, agreement, extent
 
-_STYLE = """
-:root {
-  color-scheme: light dark;
-  --paper: #faf9f6; --tile: #ebe9e4; --ink: #1c1b19; --muted: #6f6b64; --accent: #c44d2c; --track: #dedbd4;
-}
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #191816; --tile: #262420; --ink: #f1efe9; --muted: #a29d93; --accent: #e8835f; --track: #3a3731; }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0; padding: 2.5rem; background: var(--paper); color: var(--ink); font: 15px/1.45 system-ui, sans-serif;
-}
-h1 {
-  margin: 0 0 1.5rem; padding-bottom: 1rem; border-bottom: 2px solid var(--track);
-  font-size: 1.5rem; font-weight: 600; overflow-wrap: anywhere;
-}
-main { display: grid; grid-template-columns: minmax(14rem, 22rem) 1fr; gap: 3rem; align-items: start; }
-@media (max-width: 50rem) {
-  main { grid-template-columns: 1fr; gap: 2rem; }
-  body { padding: 1.25rem; }
-}
-section img { width: 100%; border-radius: .5rem; display: block; margin-bottom: 1rem; }
-p { margin: 0; color: var(--muted); }
-ol {
-  margin: 0; padding: 0; list-style: none;
-  display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr));
-}
-.tile {
-  aspect-ratio: 4 / 3; border-radius: .5rem; overflow: hidden;
-  background: var(--tile); color: var(--muted); display: grid; place-items: center;
-}
-.tile img { width: 100%; height: 100%; object-fit: contain; }
-.line { display: flex; align-items: center; gap: .75rem; margin-top: .5rem; font-variant-numeric: tabular-nums; }
-.line b { min-width: 1.5rem; }
-.bar { flex: 1; height: 6px; border-radius: 3px; background: var(--track); overflow: hidden; }
-.bar i { display: block; height: 100%; border-radius: 3px; background: var(--accent); }
-.name { font-size: .875rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-"""
+_HEAT = 224  # pixels of the heat's longer side, twice the layout size for dense screens
+_EDGE = 0.006  # fraction that outlines keep from the picture's edges, where half of the line would be cut off
 
 
-def draw_html(query: list[Image.Image], tiles: list[tuple[Hit, Image.Image | None]], title: str) -> bytes:
-    """The page in UTF-8; the arguments are those of `contact_sheet` with the images decoded."""
-    heading = html.escape(printable(title))
-    label = "query" if len(query) == 1 else f"query: {len(query)} images combined"
-    pictures = "\n".join(f'<img src="{_data_uri(image)}" alt="query">' for image in query)
-    items = "\n".join(_item(hit, picture) for hit, picture in tiles)
-    hits = f"<ol>\n{items}\n</ol>" if tiles else "<p>no hits</p>"
+def draw_html(content: Sheet) -> bytes:
+    """The page in UTF-8; it needs no script."""
+    heading = html.escape(printable(content.title))
+    part = "" if content.box is None else f", asked with its part {extent(content.box)}"
+    query = "\n".join(f"<figure>{_picture(image, f'query{part}', content.shapes)}</figure>" for image in content.query)
+    legend = "\n".join(f"<p>{html.escape(text)}</p>" for text in content.legend) + _heat_legend(content)
+    items = "\n".join(_item(tile, content.scale) for tile in content.tiles)
+    hits = f"<ol>\n{items}\n</ol>" if content.tiles else "<p>no hits</p>"
     page = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{heading}</title>
-<style>{_STYLE}</style>
+<style>{STYLE}</style>
 </head>
 <body>
 <h1>{heading}</h1>
 <main>
 <section>
-{pictures}
-<p>{label}</p>
+{query}
+<p class="label">{content.label}</p>
+{legend}
 </section>
 {hits}
 </main>
@@ -81,18 +51,60 @@ def draw_html(query: list[Image.Image], tiles: list[tuple[Hit, Image.Image | Non
     return page.encode("utf-8")
 
 
-def _item(hit: Hit, picture: Image.Image | None) -> str:
+def _item(tile: Tile, scale: tuple[float, float]) -> str:
+    hit = tile.hit
     path, name = html.escape(printable(hit.path)), html.escape(display_name(hit.path))
-    inside = f'<img src="{_data_uri(picture)}" alt="{name}">' if picture is not None else "cannot be read"
-    share = 100 * min(max(hit.score, 0.0), 1.0)
+    inside = "cannot be read"
+    if tile.picture is not None:
+        inside = _picture(tile.picture, tile.described, tile.marks.values())
+    sure = f'<span class="sure">{tile.sure}</span>' if tile.sure else ""
+    card = (
+        f'<span class="tile">{inside}</span>'
+        f'<span class="line"><b>{hit.rank}</b><span class="bar"><i style="width:{100 * tile.share:.1f}%"></i></span>'
+        f'<span>{hit.score:.3f}</span></span>{sure}<span class="name">{name}</span>{_why(tile, scale)}'
+    )
+    if tile.why is not None and tile.large:
+        alt = html.escape(verdict(tile.why))
+        large = f'<img class="large" src="{data_uri(tile.large, "image/png")}" alt="{alt}">'
+        card = f"<details><summary>{card}</summary>{large}</details>"
+    return f'<li title="{path}">{card}</li>'
+
+
+def _why(tile: Tile, scale: tuple[float, float]) -> str:
+    """The heat of the hit, and how many places agree."""
+    if tile.why is None or tile.picture is None:
+        return ""
+    warm = jpeg_uri(heat_over(thumbnail(tile.picture, _HEAT), tile.why.heat[1], scale))
+    number, lines = agreement(tile.why)
+    words = "".join(f"<span>{line}</span>" for line in lines)
+    more = '<span class="more"></span>' if tile.large else ""
+    alt = "heat map of the hit, light where the query is seen too"
+    words = f'<span class="words"><b>{number}</b>{words}{more}</span>'
+    return f'<span class="why"><img src="{warm}" alt="{alt}">{words}</span>'
+
+
+def _heat_legend(content: Sheet) -> str:
+    if not content.explained:
+        return ""
+    low, high = (hundredths(end) for end in content.scale)
+    bar = jpeg_uri(heat_bar(240, 14))
     return (
-        f'<li title="{path}"><div class="tile">{inside}</div>'
-        f'<div class="line"><b>{hit.rank}</b><span class="bar"><i style="width:{share:.1f}%"></i></span>'
-        f'<span>{hit.score:.3f}</span></div><p class="name">{name}</p></li>'
+        "\n<p>Light and warm: this place is seen in the query too.</p>\n"
+        f'<p class="scale">{low}<img src="{bar}" alt="from dark and cold to light and warm">{high}</p>'
     )
 
 
-def _data_uri(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+def _picture(image: Image.Image, alt: str, shapes: Iterable[Shape]) -> str:
+    """The image, and over it a drawing with its own aspect: both are fitted alike, whatever room they have."""
+    overlay = "".join(_polygon(shape, image.size) for shape in shapes)
+    if overlay:
+        overlay = f'<svg viewBox="0 0 {image.width} {image.height}" aria-hidden="true">{overlay}</svg>'
+    return f'<img src="{jpeg_uri(image)}" alt="{html.escape(alt)}">{overlay}'
+
+
+def _polygon(shape: Shape, size: tuple[int, int]) -> str:
+    corners, colour = shape
+    inside = clip(corners, (_EDGE, _EDGE), (1 - _EDGE, 1 - _EDGE)) * size
+    points = " ".join(f"{x:.2f},{y:.2f}" for x, y in inside.tolist())
+    kind = "accent" if colour == ACCENT else "light"
+    return f'<polygon class="dark" points="{points}"/><polygon class="{kind}" points="{points}"/>' if points else ""

@@ -92,8 +92,8 @@ class Rerank:
 
 PRESETS = {
     "fast": Rerank(),
-    "balanced": Rerank(("superglobal",)),
-    "thorough": Rerank(("k-reciprocal", GEOMETRY)),
+    "balanced": Rerank(("manifold",)),
+    "thorough": Rerank(("manifold", GEOMETRY)),
 }
 """Named choices of stages; which one pays for its milliseconds is measured in docs/benchmarks.md."""
 

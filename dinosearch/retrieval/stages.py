@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dinosearch.retrieval.manifold import manifold
 from dinosearch.retrieval.reciprocal import k_reciprocal
 from dinosearch.retrieval.superglobal import superglobal
 
@@ -15,8 +16,9 @@ Stage = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 STAGES: dict[str, Stage] = {
     "superglobal": lambda query, vectors, cosines: superglobal(query, vectors),
     "k-reciprocal": lambda query, vectors, cosines: k_reciprocal(query, vectors),
+    "manifold": lambda query, vectors, cosines: manifold(query, vectors),
 }
-"""With their published settings."""
+"""The first two with their published settings."""
 
 
 def reorder(ids: np.ndarray, cosines: np.ndarray, scores: np.ndarray, top: int) -> np.ndarray:

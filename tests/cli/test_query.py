@@ -32,7 +32,7 @@ def ranking(folder: Path, query: Path) -> list[tuple[str, float]]:
 
 def test_json_hits_are_the_brute_force_ranking(run: Run, indexed: Path) -> None:
     query = indexed / "03.png"
-    result = run("query", query, "--json", "--top", "5")
+    result = run("query", query, "--json", "--top", "5", "--rerank", "fast")
     hits = objects(result)
     expected = ranking(indexed, query)[:5]
     assert result.exit_code == 0
@@ -72,8 +72,8 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(run: Run, indexed: Path
 
 def test_paths_and_null(run: Run, indexed: Path) -> None:
     expected = [path for path, _ in ranking(indexed, indexed / "03.png")][:4]
-    assert run("query", indexed / "03.png", "-k", "4", "--paths").stdout.splitlines() == expected
-    assert run("query", indexed / "03.png", "-k", "4", "-0").stdout == "".join(f"{path}\0" for path in expected)
+    assert run("query", indexed / "03.png", "-k", "4", "--paths", "--rerank", "fast").stdout.splitlines() == expected
+    assert run("query", indexed / "03.png", "-k", "4", "-0", "--rerank", "fast").stdout == "".join(f"{path}\0" for path in expected)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any bytes as a name")
@@ -111,7 +111,7 @@ def test_a_web_address_is_fetched_once_also_for_the_sheet(run: Run, indexed: Pat
         return (indexed / "05.png").read_bytes()
 
     monkeypatch.setattr(dinosearch.cli.sheet, "fetch_image", fetch)
-    monkeypatch.setattr(dinosearch.cli.sheet, "contact_sheet", lambda *given: drawn.append(given))
+    monkeypatch.setattr(dinosearch.cli.sheet, "contact_sheet", lambda *given, **options: drawn.append(given))
     result = run("query", "https://example.org/a.png", "--sheet", "sheet.html", "-k", "2")
     assert (result.exit_code, fetched) == (0, ["https://example.org/a.png"])
     assert str(indexed / "05.png") in result.stdout
@@ -122,7 +122,7 @@ def test_a_web_address_is_fetched_once_also_for_the_sheet(run: Run, indexed: Pat
 
 def test_the_sheet_gets_query_and_hits(run: Run, indexed: Path, monkeypatch) -> None:
     drawn = []
-    monkeypatch.setattr(dinosearch.cli.sheet, "contact_sheet", lambda *given: drawn.append(given))
+    monkeypatch.setattr(dinosearch.cli.sheet, "contact_sheet", lambda *given, **options: drawn.append(given))
     (indexed / "07.png").unlink()
     result = run("query", indexed / "05.png", "id:2", "--sheet", "sheet.png", "-k", "12", "--json")
     ((pictures, hits, output, title),) = drawn
@@ -213,3 +213,25 @@ def test_images_that_cancel_out_are_refused(run: Run, tmp_path: Path, monkeypatc
     result = run("query", "id:1", "id:2")
     assert result.exit_code == 2
     assert result.stderr.startswith("dinosearch: the query images cancel each other out")
+
+
+def test_a_box_is_asked_with_and_an_absurd_one_refused(run: Run, indexed: Path) -> None:
+    query = str(indexed / "03.png")
+    whole = run("query", query, "--paths", "--box", "0,0,1,1").stdout
+    assert whole == run("query", query, "--paths").stdout
+    assert run("query", query, "--paths", "--box", "0,0,8,8").stdout != whole
+    for box, says in (("1,2,3", "left,top,right,bottom"), ("0.5,0,0.2,1", "no area"), ("500,0,600,9", "outside")):
+        result = run("query", query, "--box", box)
+        assert (result.exit_code, says in result.stderr) == (2, True)
+
+
+def test_what_the_collection_lacks_is_said_with_the_command_that_makes_it(run: Run, indexed: Path) -> None:
+    query = str(indexed / "03.png")
+    for options, says in (
+        (["--regions"], "dinosearch index FOLDER --regions"),
+        (["--precision", "0.9"], "dinosearch calibrate"),
+        (["--rerank", "diffusion"], "dinosearch refine --diffuse"),
+        (["--explain"], "--sheet"),
+    ):
+        result = run("query", query, *options)
+        assert (result.exit_code, says in result.stderr.replace("\n", " ")) == (2, True), result.stderr

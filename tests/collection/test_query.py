@@ -33,7 +33,7 @@ def test_ranking_and_scores_equal_brute_force(collection: Collection, tmp_path: 
         photo = write_photo(tmp_path / f"q{seed}.png", seed)
         want = brute_force(collection, collection.embed(photo)[0])
         for exact in (False, True):
-            hits = collection.query(photo, k=100, exact=exact)
+            hits = collection.query(photo, k=100, exact=exact, rerank="fast")
             assert [hit.path for hit in hits] == [path for _, path in want]
             np.testing.assert_allclose([hit.score for hit in hits], [score for score, _ in want], atol=1e-6)
             assert [hit.rank for hit in hits] == list(range(1, 13))
@@ -65,7 +65,8 @@ def test_several_images_and_negatives(collection: Collection, photo_folder: Path
     query /= np.linalg.norm(query)
     used = {str(photo_folder / f"0{i}.png") for i in range(3)}
     want = [(score, path) for score, path in brute_force(collection, query) if path not in used]
-    hits = collection.query(photo_folder / "00.png", photo_folder / "01.png", negative=[photo_folder / "02.png"], k=50)
+    images = [photo_folder / f"0{i}.png" for i in range(3)]
+    hits = collection.query(*images[:2], negative=images[2:], k=50, rerank="fast")
     assert [hit.path for hit in hits] == [path for _, path in want]
     np.testing.assert_allclose([hit.score for hit in hits], [score for score, _ in want], atol=1e-6)
 
@@ -85,7 +86,7 @@ def test_threshold_k_and_where(collection: Collection, photo_folder: Path, tmp_p
     write_photo(photo_folder / "wide.png", seed=40, size=(200, 50))
     collection.index(photo_folder)
     photo = write_photo(tmp_path / "q.png", 21)
-    scores = [hit.score for hit in collection.query(photo, k=50)]
+    scores = [hit.score for hit in collection.query(photo, k=50, rerank="fast")]
     assert len(collection.query(photo, k=50, threshold=scores[4])) == 5
     assert len(collection.query(photo, k=4)) == 4
     assert [Path(h.path).name for h in collection.query(photo, where="width > 100")] == ["wide.png"]
@@ -126,3 +127,15 @@ def test_errors_are_sentences_with_the_next_step(collection: Collection, tmp_pat
     empty = Collection.open(tmp_path / "empty", create=True, embedder=FakeEmbedder())
     with pytest.raises(CollectionNotFoundError, match="nothing has been indexed"):
         empty.query(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_the_default_ranking_is_balanced_and_a_threshold_sees_behind_the_last_rank(
+    collection: Collection, tmp_path: Path
+) -> None:
+    photo = write_photo(tmp_path / "q.png", 30)
+    assert collection.query(photo, k=12) == collection.query(photo, k=12, rerank="balanced")
+    hits = collection.query(photo, k=12)
+    for k in (1, 3, 5):
+        limit = sorted(hit.score for hit in hits)[6]
+        expected = [hit.path for hit in hits if hit.score >= limit][:k]
+        assert [hit.path for hit in collection.query(photo, k=k, threshold=limit)] == expected

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 
 from dinosearch.images.explanation_png import draw_explanation, verdict
 from dinosearch.images.heat_map import heat_colours
-from dinosearch.images.pair_lines import LINES, MAX_LINES, OUTLINE, clip, spread
+from dinosearch.images.look import ACCENT
+from dinosearch.images.pair_lines import LINES, MAX_LINES, clip, spread
 from dinosearch.records import Explanation
 
 NAMES = ("query.jpg", "result.jpg")
@@ -145,14 +146,14 @@ def test_outline_and_box_lie_where_the_explanation_says() -> None:
     for corner, after in zip(SQUARE, np.roll(SQUARE, -1, axis=0), strict=True):
         for share in (0.0, 0.3, 0.5):
             place = corner + share * (after - corner)
-            assert at(sheet, result, *place.tolist()) == OUTLINE
+            assert at(sheet, result, *place.tolist()) == ACCENT
     assert at(sheet, result, 0.5, 0.45) == TEAL
     assert at(sheet, result, 0.2, 0.5) == (255, 255, 255), "left side of the box"
     assert at(sheet, result, 0.5, 0.7) == (255, 255, 255), "its bottom"
     # The query's own edges, framed in the same colour.
     left, top, width, height = query
     for x, y in ((left + 3, top + 3), (left + width - 4, top + 3), (left + width // 2, top + height - 4)):
-        assert tuple(sheet[y, x]) == OUTLINE
+        assert tuple(sheet[y, x]) == ACCENT
 
 
 @pytest.mark.parametrize("reach", [1.4, 1e6, -3.0])
@@ -164,9 +165,9 @@ def test_an_outline_beyond_the_result_stays_inside_it(reach: float) -> None:
     changed = bounds(difference(plain, sheet))
     assert changed[0] >= result[0]
     assert changed[0] + changed[2] <= result[0] + result[2]
-    assert at(sheet, result, 0.4, 0.5) == OUTLINE
+    assert at(sheet, result, 0.4, 0.5) == ACCENT
     beyond = (0.7, 0.1)[reach < 0]
-    assert at(sheet, result, beyond, 0.4) == OUTLINE
+    assert at(sheet, result, beyond, 0.4) == ACCENT
     assert at(sheet, result, 1 - beyond - 0.15, 0.4) == TEAL
 
 

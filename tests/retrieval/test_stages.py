@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dinosearch.retrieval.manifold import manifold
 from dinosearch.retrieval.reciprocal import k_reciprocal
 from dinosearch.retrieval.stages import STAGES, reorder
 from dinosearch.retrieval.superglobal import superglobal
@@ -19,10 +20,14 @@ def by_hand(ids: list[int], cosines: list[float], scores: list[float]) -> list[i
     return reorder(np.array(ids), np.float32(cosines), np.float32(scores), len(scores)).tolist()
 
 
-def test_table_holds_the_published_stages() -> None:
+def test_table_holds_the_stages_with_their_own_settings() -> None:
     rows = clustered(40, 50)
     query, vectors = rows[0], rows[1:]
-    expected = {"superglobal": superglobal(query, vectors), "k-reciprocal": k_reciprocal(query, vectors)}
+    expected = {
+        "superglobal": superglobal(query, vectors),
+        "k-reciprocal": k_reciprocal(query, vectors),
+        "manifold": manifold(query, vectors),
+    }
     assert set(STAGES) == set(expected)
     for name, stage in STAGES.items():
         np.testing.assert_array_equal(stage(query, vectors, vectors @ query), expected[name])
