@@ -17,15 +17,18 @@ WIDTH = 100  # columns, so that the reference does not depend on the terminal it
 OBJECTS = (
     ("index, import", "failure", "path, reason"),
     ("", "summary", "added, unchanged, moved, changed, removed, failed, offline, embedded, seconds"),
-    ("query", "hit", "rank, score, id, path, width, height, format, size, taken, camera"),
+    ("query", "hit", "rank, score, id, path, width, height, format, size, taken, camera, box, confidence"),
     ("explain", "explanation", "score, without, inliers, bound, matched, box"),
+    ("calibrate", "calibration", "thresholds, positives, negatives, unreadable, confirmed, rejected"),
+    ("confirm, reject", "verdicts", "same, results, calibration"),
+    ("refine", "refine", "made"),
     ("benchmark", "run", "label, dataset, recipe, queries, scores, loss, cost, worst, published"),
     ("remove", "removed", "removed"),
     (
         "info",
         "info",
         "home, format_version, fingerprint, images, files, removed, failed, rows, tail, index, "
-        "index_problem, bytes, roots",
+        "index_problem, bytes, roots, derived",
     ),
     ("verify", "problem", "path, reason"),
     ("", "lost", "path, reason"),
