@@ -2,7 +2,7 @@
 
     scripts/make_landmark_set.py FOLDER [--seed 0] [--workers 4]
 
-It writes FOLDER/roxford5k/{jpg/*.jpg, gnd_roxford5k.pkl}: sixteen landmarks with five queries each and some forty
+It writes FOLDER/roxford5k/{jpg/*.jpg, gnd_roxford5k.pkl}: twenty-four landmarks with five queries each and some forty
 pictures of it, easy, hard and junk by what a picture shows (`render/tour.py`); for each landmark a building out of the
 same parts, and other buildings and landscapes as distractors. The sets of seeds 0, 1 and 2 share no place: each has
 every third landmark of `sample_images/` and random scenes of its own. No random scene is among those that `mini` was
@@ -33,13 +33,13 @@ from render.random_scene import LANDSCAPES, building
 
 FIRST_SEED, SEEDS_A_SET = 20_000_000, 100_000
 """Random scenes of set s have seeds from FIRST_SEED + s * SEEDS_A_SET on."""
-PLACES = 16
+PLACES = 24
 QUERIES = 5
-POSITIVES = (8, 30)
+POSITIVES = (8, 36)
 """Fewest and most easy, and hard, pictures of a landmark; drawn for each, evenly in the logarithm."""
 JUNK = 4
 TWINS = 6
-OTHERS, PICTURES_OF_OTHERS = 25, 5
+OTHERS, PICTURES_OF_OTHERS = 40, 5
 """Other buildings, and pictures of each; every fifth of them is a landscape."""
 TRIES = 600
 MANNER = {"easy": "posed", "hard": "roaming", "junk": "passing"}
@@ -151,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0, help="0 to report on, 1 to choose settings on")
-    parser.add_argument("--side", type=int, default=192, help="pixels of the longer side")
+    parser.add_argument("--side", type=int, default=256, help="pixels of the longer side")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     target = options.folder / "roxford5k"

@@ -44,6 +44,7 @@ OWNERS = {
     "PIL": "images",
     "pillow_heif": "images",
     "h5py": "evaluation",
+    "threadpoolctl": "retrieval",
 }
 FREE = {"numpy", "filelock", "platformdirs"}
 ENTRIES = ("dinosearch", "dinosearch.__main__")

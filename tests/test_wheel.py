@@ -102,7 +102,9 @@ def test_wheel_indexes_and_queries(installed, tmp_path):
 
     run(installed, "-m", "dinosearch", "index", photos, cwd=away, env=env)
     assert (away / "index").is_dir()  # the default home is in the working directory, not beside the package
-    lines = run(installed, "-m", "dinosearch", "query", copy, "--json", cwd=away, env=env).splitlines()
+    lines = run(
+        installed, "-m", "dinosearch", "query", copy, "--json", "--rerank", "fast", cwd=away, env=env
+    ).splitlines()
     hits = [row for row in map(json.loads, lines) if "rank" in row]
     assert [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5, 6]
     assert Path(hits[0]["path"]) == photos / "3.png"

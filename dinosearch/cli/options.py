@@ -58,7 +58,7 @@ def rerank_option(default: str | None) -> Callable[[F], F]:
         "--rerank",
         callback=_checked_rerank,
         default=default,
-        show_default=default or "balanced",
+        show_default=default or "balanced; fast with --exact",
         metavar="PRESET",
         help="fast, balanced, thorough, or stages joined by commas: expansion, diffusion, superglobal, k-reciprocal, "
         "manifold, maxsim, geometry.",

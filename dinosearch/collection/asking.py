@@ -11,7 +11,7 @@ from dinosearch.store import Filter, parse_filter
 
 DEFAULT = "balanced"
 """What a query is ranked by when it does not say: it gains where a thing has many photos and where it has few
-(docs/benchmarks.md), for some milliseconds."""
+(docs/benchmarks.md), for some milliseconds. Who asks for exact search wants the nearest vectors and gets those."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
@@ -47,7 +47,7 @@ class Asked:
     def plan(self) -> Rerank:
         """The stages behind the first ranking."""
         try:
-            return Rerank.parse(self.rerank or DEFAULT)
+            return Rerank.parse(self.rerank or ("fast" if self.exact else DEFAULT))
         except ValueError as error:
             raise SettingError(f"{error}; leave it out for: --rerank balanced") from None
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from dinosearch.errors import DamagedHomeError
 from dinosearch.home import atomic_path, sha256_file
+from dinosearch.retrieval.threads import one_thread
 from dinosearch.retrieval.whitening import PCA
 
 
@@ -29,7 +30,8 @@ class Basis:
         """(n, d) vectors of unit length to (n, dimension) float32 of unit length."""
         if self.pca is None:
             return vectors
-        turned = self.pca.apply(vectors)
+        with one_thread():
+            turned = self.pca.apply(vectors)
         lost = ~turned.any(axis=1)  # a vector that is the mean has no direction; a row must have one
         turned[lost, 0] = 1.0
         return turned

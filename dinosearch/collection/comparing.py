@@ -18,6 +18,7 @@ from dinosearch.images import drawn_on, painted_over, prepare_pixels, resize, tu
 from dinosearch.protocols import Embedder
 from dinosearch.records import Explanation, Preprocessing
 from dinosearch.retrieval import Match, Patches, describe, heat, shared_colours, verify_all
+from dinosearch.retrieval.threads import one_thread
 from dinosearch.retrieval.transform import Transform
 
 SIDE = 448
@@ -56,7 +57,8 @@ class Comparer:
         """How images of the collection match the query images; None for those that cannot be read."""
         views = [self._ranked(picture(image, self._opened, RANKED_SIDE)) for image in images]
         answers = self._patches_of(ids)
-        matches = iter(verify_all(views, [answer for answer in answers if answer is not None]))
+        with one_thread():
+            matches = iter(verify_all(views, [answer for answer in answers if answer is not None]))
         return [None if answer is None else next(matches) for answer in answers]
 
     def explain(self, query: QueryImage, result: QueryImage) -> tuple[Explanation, Any, Any]:

@@ -86,12 +86,13 @@ class CollectionReader:
             negative: images the answer shall be far from.
             where: a filter such as `taken >= 2020-01-01 and width > 1000` (docs/filters.md).
             threshold: smallest score (cosine) to answer.
-            exact: brute force instead of the index.
+            exact: brute force instead of the index, for the exact ranking of the vectors.
             include_self: also answer the queried files themselves.
             unique: answer identical files once.
             rerank: `fast` (the nearest vectors), `balanced` (and what is near to those, the default), `thorough` (and
                 a geometric check of the pictures), or stages joined by commas: `expansion`, `diffusion`, `superglobal`,
                 `k-reciprocal`, `manifold`, `maxsim`, `geometry`. Stages change the order; the score stays the cosine.
+                None takes `balanced`, and `fast` with `exact`.
             precision: answer scores only from which on this share of the hits is estimated to be right, 0..1; needs
                 `calibrate`.
             box: left, top, right, bottom of the part of the (one) image to ask with, in pixels of the upright image, or

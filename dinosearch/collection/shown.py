@@ -10,6 +10,7 @@ from dinosearch.collection.comparing import Comparer
 from dinosearch.collection.pictures import QueryImage
 from dinosearch.collection.tokens import TokenReader
 from dinosearch.retrieval import Match, maxsim
+from dinosearch.retrieval.threads import one_thread
 
 
 class ShownPictures:
@@ -39,5 +40,7 @@ class ShownPictures:
         known, answers = reader.of_images(ids)
         likeness = np.full(len(ids), np.nan, np.float32)
         if known.any():
-            likeness[known] = maxsim(reader.of_query(self._images[number]), answers)
+            query = reader.of_query(self._images[number])
+            with one_thread():
+                likeness[known] = maxsim(query, answers)
         return likeness

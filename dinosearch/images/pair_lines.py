@@ -29,7 +29,7 @@ MAX_LINES = 60
 """More cannot be followed."""
 
 # Pixels. The outline and the box keep the inset from the picture's edge, where half of the line would be cut off.
-_LINE, _OUTLINE, _THIN, _DOT, _INSET = 2.0, 4.0, 2.4, 4.0, 3.0
+_LINE, _OUTLINE, _FRAME, _THIN, _DOT, _INSET = 2.0, 4.0, 3.0, 2.4, 4.0, 3.0
 # Line opacity: where many lines cross, the picture still shows.
 _OPACITY = 205
 _FINE = 3
@@ -122,7 +122,7 @@ def framed(picture: Image.Image, shapes: Iterable[Shape]) -> Image.Image:
     layer = Image.new("RGBA", (picture.width * _FINE, picture.height * _FINE), (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)
     for corners, colour in shapes:
-        _polygon(draw, corners, (0, 0, *picture.size), _OUTLINE if colour == ACCENT else _THIN, colour)
+        _polygon(draw, corners, (0, 0, *picture.size), _FRAME if colour == ACCENT else _THIN, colour)
     copy, small = picture.copy(), layer.resize(picture.size, Image.Resampling.BOX)
     copy.paste(small, (0, 0), small)
     return copy

@@ -65,7 +65,7 @@ def _item(tile: Tile, scale: tuple[float, float]) -> str:
     )
     if tile.why is not None and tile.large:
         alt = html.escape(verdict(tile.why))
-        large = f'<img class="large" src="{data_uri(tile.large, "image/png")}" alt="{alt}">'
+        large = f'<div class="large" tabindex="0" role="region" aria-label="explanation"><img src="{data_uri(tile.large, "image/png")}" alt="{alt}"></div>'
         card = f"<details><summary>{card}</summary>{large}</details>"
     return f'<li title="{path}">{card}</li>'
 

@@ -30,7 +30,7 @@ from dinosearch.images.tile import Sheet, Tile, agreement
 _GAP, _HEADER = 24, 64
 _QUERY_SIDE, _TILE_WIDTH, _TILE_HEIGHT = 360, 240, 180
 _CAPTION, _SURE, _WHY = 58, 20, 122
-_HEAT, _BAR_HEIGHT, _LINE, _PARAGRAPH = 108, 14, 21, 8
+_HEAT, _BAR_HEIGHT, _LINE, _PARAGRAPH = 104, 14, 21, 8
 _COLUMNS = 4
 _MAX_QUERIES = 4
 _WIDTH = 2 * MARGIN + _QUERY_SIDE + 2 * _GAP + _COLUMNS * (_TILE_WIDTH + _GAP) - _GAP
@@ -117,7 +117,7 @@ def _draw_why(
     """The heat of the hit, and to its right how many places agree."""
     if tile.why is None or tile.picture is None:
         return
-    (x, y), left = corner, corner[0] + _HEAT + 14
+    (x, y), left = corner, corner[0] + _HEAT + 12
     paste_rounded(sheet, TILE, corner, (_TILE_WIDTH, _HEAT))
     warm = heat_over(_fitted(tile.picture, _HEAT, _HEAT), tile.why.heat[1], scale)
     paste_rounded(sheet, warm, corner, (_HEAT, _HEAT))

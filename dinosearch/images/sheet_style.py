@@ -24,7 +24,7 @@ h1 {
   margin: 0 0 1.5rem; padding-bottom: 1rem; border-bottom: 2px solid var(--track);
   font-size: 1.5rem; font-weight: 600; overflow-wrap: anywhere;
 }
-main { display: grid; grid-template-columns: minmax(14rem, 22rem) minmax(0, 1fr); gap: 3rem; align-items: start; }
+main { display: grid; grid-template-columns: minmax(14rem, 20rem) minmax(0, 1fr); gap: 2.5rem; align-items: start; }
 @media (max-width: 50rem) {
   main { grid-template-columns: minmax(0, 1fr); gap: 2rem; }
   body { padding: 1.25rem; }
@@ -43,7 +43,7 @@ p.label, main > p { color: var(--muted); }
 .scale img { flex: 1; min-width: 0; height: 14px; border-radius: .4rem; }
 ol {
   margin: 0; padding: 0; list-style: none;
-  display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr));
+  display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(14.5rem, 100%), 1fr));
 }
 .tile {
   position: relative; aspect-ratio: 4 / 3; border-radius: .5rem; overflow: hidden;
@@ -57,19 +57,21 @@ ol {
 .sure, .name { display: block; font-size: .875rem; }
 .name { color: var(--muted); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .why {
-  display: flex; gap: .9rem; margin-top: .5rem; border-radius: .5rem; overflow: hidden; background: var(--tile);
+  display: flex; gap: .75rem; margin-top: .5rem; border-radius: .5rem; overflow: hidden; background: var(--tile);
 }
-.why img { width: 7rem; height: 7rem; object-fit: contain; flex: none; }
-.words { padding: .4rem .4rem .4rem 0; font-size: .8125rem; line-height: 1.35; min-width: 0; }
+.why img { width: 5.5rem; height: 7.25rem; object-fit: contain; flex: none; }
+.words { align-self: center; padding: .3rem .25rem .3rem 0; font-size: .8125rem; line-height: 1.35; min-width: 0; }
 .words b { font-size: 1.5rem; font-weight: 500; line-height: 1.3; }
 .words b, .words span { display: block; }
 .more { margin-top: .25rem; text-decoration: underline; color: var(--muted); }
 .more::after { content: "show how"; }
 details[open] .more::after { content: "close"; }
-summary { display: block; cursor: pointer; border-radius: .5rem; max-width: 22rem; }
+summary { display: block; cursor: pointer; border-radius: .5rem; }
+details[open] > summary { max-width: 20rem; }
 summary::-webkit-details-marker { display: none; }
 summary:focus-visible { outline: 3px solid var(--accent); outline-offset: 4px; }
 li:has(details[open]) { grid-column: 1 / -1; }
-.large { display: block; width: 100%; margin-top: 1rem; border-radius: .5rem; border: 1px solid var(--track); }
+.large { margin-top: 1rem; border: 1px solid var(--track); border-radius: .5rem; overflow-x: auto; }
+.large img { display: block; width: 100%; min-width: 44rem; }
 """
 )

@@ -118,6 +118,8 @@ class Sheet:
             texts["“Sure” is an estimate, made from the score: how likely both show the same thing."] = None
         if self.explained:
             texts["Places agree where they look alike and also lie alike in both pictures."] = None
+            if any(tile.why is not None and tile.why.without is not None for tile in self.explained):
+                texts["Score without: what it would be with the outlined part painted over."] = None
             compared = "the first image of the query" if len(self.query) > 1 else "the query"
             if self.asked_why < len(self.tiles):
                 texts[f"The first {self.asked_why} of {len(self.tiles)} hits are compared with {compared}."] = None
@@ -129,9 +131,9 @@ class Sheet:
 def agreement(why: Explanation) -> tuple[str, list[str]]:
     """How many places agree, and what that means on short lines."""
     lines = ["place agrees" if why.inliers == 1 else "places agree"]
-    lines.append(f"{why.bound} {'are enough' if why.matched else 'would be needed'}")
+    lines.append(f"{why.bound} are {'enough' if why.matched else 'needed'}")
     if why.without is not None and math.isfinite(why.without):
-        lines.append(f"without them: {hundredths(why.without)}")
+        lines.append(f"score without: {hundredths(why.without)}")
     return str(why.inliers), lines
 
 

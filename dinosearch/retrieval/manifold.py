@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 NEIGHBOURS = 20
-"""k; the result hardly changes from 20 to 30, with 10 it gains less."""
+"""k: with 10 to 15 landmarks of dozens of views gain more and other things less, with 30 it is the other way round."""
 DAMPING = 0.9
 SHARE = 1.0
-"""alpha and beta of the formula; from 0.8 to 0.99, and from 0.5 to 1, the gains are within each other's intervals."""
+"""alpha and beta of the formula; from 0.8 to 0.95, and from 0.5 to 2, the gains are within each other's intervals."""
 
 
 def manifold(

@@ -16,6 +16,7 @@ import numpy as np
 
 from dinosearch.retrieval.expansion import expand
 from dinosearch.retrieval.stages import STAGES, reorder
+from dinosearch.retrieval.threads import one_thread
 from dinosearch.retrieval.verification import Match, fuse
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
@@ -142,7 +143,9 @@ def rerank(
                 if stage in PICTURED and pictures is not None:
                     scores = _compared(stage, row, found[row, :head], cosines[row, :head], pictures)
                 else:
-                    scores = STAGES[stage](query, vectors(found[row, :head]), cosines[row, :head])
+                    shortlist = vectors(found[row, :head])
+                    with one_thread():
+                        scores = STAGES[stage](query, shortlist, cosines[row, :head])
                 order = reorder(found[row], cosines[row], scores, head)
                 found[row], cosines[row] = found[row, order], cosines[row, order]
     found, cosines = found[:, :k], cosines[:, :k]

@@ -20,6 +20,7 @@ from .materials import Material
 from .random_scene import building
 from .scene import Scene, trace
 from .setting import Setting
+from .shapes import Vec
 
 Place = Callable[[], Setting]
 """Builds a fresh setting; pictures put things into theirs."""
@@ -46,8 +47,8 @@ class Manner:
 FRONTS = ("none", "person", "people", "lamp", "tree", "crown")
 MANNERS = {
     "posed": Manner(EASY_TURN, (0.75, 1.4), 0.08, DAY, FRONTS[:3]),
-    "roaming": Manner(130.0, (0.5, 2.8), 0.22, tuple(LIGHTS), FRONTS),
-    "passing": Manner(130.0, (0.5, 6.0), 0.6, tuple(LIGHTS), FRONTS),
+    "roaming": Manner(110.0, (0.5, 2.3), 0.20, tuple(LIGHTS), FRONTS),
+    "passing": Manner(110.0, (0.5, 6.0), 0.6, tuple(LIGHTS), FRONTS),
 }
 """The usual picture from before the front, any picture, and one of something else."""
 
@@ -140,7 +141,10 @@ def look(place: Place, stand: Stand, side: int) -> Sight | None:
     for shape, material in zip(setting.scene.shapes, setting.scene.materials, strict=True):
         if not material.leafy:
             scene.add(material, shape)
-    count, setting = len(scene.shapes), replace(setting, scene=scene)
+    # A bridge goes on and on; the place is as much of it as the usual picture holds.
+    radius = setting.distance * math.tan(math.radians(setting.view) / 2) * width / max(width, height)
+    what = (len(scene.shapes), setting.target, radius)
+    setting = replace(setting, scene=scene)
     forward, right, above = _axes(camera)
     steps = np.linspace(-_FIELD, _FIELD, _RAYS)
     middle = np.float64(setting.target) - np.float64(camera.eye)
@@ -153,9 +157,9 @@ def look(place: Place, stand: Stand, side: int) -> Sight | None:
         u = (ray @ right) / depth / (2 * reach * width) + 0.5
         v = 0.5 - (ray @ above) / depth / (2 * reach * height)
     inside = (depth > 0) & (np.abs(u - 0.5) <= 0.5) & (np.abs(v - 0.5) <= 0.5)
-    all_of_it = _hits(scene, camera, ray, count)
+    all_of_it = _hits(scene, *what, camera, ray)
     _put_front(setting, stand)
-    seen = all_of_it & inside & _hits(scene, camera, ray, count)
+    seen = all_of_it & inside & _hits(scene, *what, camera, ray)
     if not seen.any():
         return Sight(0.0, 0.0, (0.0, 0.0, 1.0, 1.0))
     box = (float(u[seen].min()), float(v[seen].min()), float(u[seen].max()), float(v[seen].max()))
@@ -199,12 +203,15 @@ def _distinct(scene: Scene) -> list[Material]:
     return list({id(material): material for material in scene.materials if not material.leafy}.values())
 
 
-def _hits(scene: Scene, camera: Camera, ray: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    """Whether each ray meets one of the first `count` solids."""
+def _hits(
+    scene: Scene, count: int, about: Vec, radius: float, camera: Camera, ray: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether each ray meets one of the first `count` solids within a radius about a point of the ground plan."""
     rays = ray.astype(np.float32)
     origin = np.broadcast_to(np.float32(camera.eye), rays.shape)
-    solid = trace(scene, origin, rays, np.float32([0, -1, 0]), _FIELD / _RAYS / 2).solid
-    hit: NDArray[np.bool_] = (solid > 0) & (solid <= count)
+    met = trace(scene, origin, rays, np.float32([0, -1, 0]), _FIELD / _RAYS / 2)
+    away = np.hypot(met.point[:, 0] - about[0], met.point[:, 2] - about[2])
+    hit: NDArray[np.bool_] = (met.solid > 0) & (met.solid <= count) & (away <= radius)
     return hit
 
 

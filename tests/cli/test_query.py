@@ -73,7 +73,9 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(run: Run, indexed: Path
 def test_paths_and_null(run: Run, indexed: Path) -> None:
     expected = [path for path, _ in ranking(indexed, indexed / "03.png")][:4]
     assert run("query", indexed / "03.png", "-k", "4", "--paths", "--rerank", "fast").stdout.splitlines() == expected
-    assert run("query", indexed / "03.png", "-k", "4", "-0", "--rerank", "fast").stdout == "".join(f"{path}\0" for path in expected)
+    assert run("query", indexed / "03.png", "-k", "4", "-0", "--rerank", "fast").stdout == "".join(
+        f"{path}\0" for path in expected
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any bytes as a name")

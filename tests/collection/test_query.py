@@ -134,6 +134,7 @@ def test_the_default_ranking_is_balanced_and_a_threshold_sees_behind_the_last_ra
 ) -> None:
     photo = write_photo(tmp_path / "q.png", 30)
     assert collection.query(photo, k=12) == collection.query(photo, k=12, rerank="balanced")
+    assert collection.query(photo, k=12, exact=True) == collection.query(photo, k=12, rerank="fast")
     hits = collection.query(photo, k=12)
     for k in (1, 3, 5):
         limit = sorted(hit.score for hit in hits)[6]
