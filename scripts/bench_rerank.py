@@ -4,8 +4,9 @@
 
 The collection holds `sample_images` and, up to the number asked for, copies of their vectors moved at random, each with
 the kept patch tokens of the picture it was moved from; no file is behind them. Queries are sample images given as
-bytes, so decoding, the forward passes, the search, the stages and the records are all in the figure. Rounds are
-interleaved; medians over the queries, and over the paired differences to the first preset.
+bytes, so decoding, the forward passes, the search, the stages and the records are all in the figure. Presets take turns
+in blocks of queries, as a program asks with one preset; medians over the queries, and over the paired differences to
+the first preset.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dinosearch.collection.transfer import write_vectors
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_images"
 STEP = 1000
+ROUNDS, WARM = 3, 3
 SPREAD = 0.7
 """Length of what is added to a unit vector; the sum is brought to unit length again, at a cosine of about 0.82."""
 
@@ -51,15 +53,16 @@ def main() -> None:
 
 
 def measure(collection: Collection, queries: list[bytes], presets: list[str]) -> dict[str, np.ndarray]:
-    """Milliseconds of each query by preset, after one round that warms caches."""
+    """Milliseconds of each query by preset, in rounds of blocks; the first queries of a block are not counted."""
     times: dict[str, list[float]] = {preset: [] for preset in presets}
-    for number, query in enumerate([queries[0], *queries]):
-        turn = number % len(presets)  # each comes first as often as the others
-        for preset in (*presets[turn:], *presets[:turn]):
-            started = time.perf_counter()
-            collection.query(query, rerank=preset)
-            if number:
-                times[preset].append(1000 * (time.perf_counter() - started))
+    for number in range(ROUNDS):
+        part = queries[number::ROUNDS]
+        for preset in presets:
+            for place, query in enumerate([*part[:WARM], *part]):
+                started = time.perf_counter()
+                collection.query(query, rerank=preset)
+                if place >= WARM:
+                    times[preset].append(1000 * (time.perf_counter() - started))
     return {preset: np.array(column) for preset, column in times.items()}
 
 

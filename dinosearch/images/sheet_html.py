@@ -64,8 +64,8 @@ def _item(tile: Tile, scale: tuple[float, float]) -> str:
         f'<span>{hit.score:.3f}</span></span>{sure}<span class="name">{name}</span>{_why(tile, scale)}'
     )
     if tile.why is not None and tile.large:
-        alt = html.escape(verdict(tile.why))
-        large = f'<div class="large" tabindex="0" role="region" aria-label="explanation"><img src="{data_uri(tile.large, "image/png")}" alt="{alt}"></div>'
+        picture = f'<img src="{data_uri(tile.large, "image/png")}" alt="{html.escape(verdict(tile.why))}">'
+        large = f'<div class="large" tabindex="0" role="region" aria-label="explanation">{picture}</div>'
         card = f"<details><summary>{card}</summary>{large}</details>"
     return f'<li title="{path}">{card}</li>'
 

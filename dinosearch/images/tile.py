@@ -54,7 +54,11 @@ class Tile:
         """What is outlined on the picture, by what it means, the later ones on top."""
         box = _finite(self.hit.box)
         if self.why is None or self.why.outline is None:
-            return {} if box is None else {"Orange frame: the part of the hit that matched.": (corners_of(box), ACCENT)}
+            return (
+                {}
+                if box is None
+                else {"Orange frame: the part of the hit that is most like the query.": (corners_of(box), ACCENT)}
+            )
         outline = {"Orange outline: the edges of the query, found again in the hit.": (self.why.outline, ACCENT)}
         compared = {} if box is None else {"White frame: the part that was compared.": (corners_of(box), LIGHT)}
         return {**compared, **outline}
@@ -64,9 +68,9 @@ class Tile:
         """The picture in words, for those who do not see it."""
         words = [display_name(self.hit.path), f"rank {self.hit.rank}", f"score {self.hit.score:.3f}", self.sure]
         if self.hit.box is not None:
-            words.append(f"matched in the part {extent(self.hit.box)}")
+            words.append(f"most like the query {extent(self.hit.box)}")
         if self.why is not None and self.why.box is not None:
-            words.append(f"the query is seen in the part {extent(self.why.box)}")
+            words.append(f"the query is seen {extent(self.why.box)}")
         return ", ".join(filter(None, words))
 
 
