@@ -77,22 +77,27 @@ class RegionSearch:
             found, scores = search.search(query, depth, allowed=rows, exact=exact)
             images, best = _by_image(found.ravel(), scores.ravel(), each)
             if len(images) >= k or depth >= search.count():
-                return images[:k], best[:k], self._boxes(query[0], images[:k])
+                return images[:k], best[:k], self._boxes(query, images[:k])
             depth *= 4
 
     def _boxes(self, query: np.ndarray, images: np.ndarray) -> np.ndarray:
         """(m, 4) float32 where in each of the images the query is, by the scores of all of its windows."""
         search = self._opened.search(KIND)
         rows = search.vectors(row_ids(images, search.generation))
-        return refine_box(rows.reshape(len(images), -1, len(query)) @ query)
+        cosines = rows.reshape(len(images), -1, query.shape[1]) @ query.T
+        return refine_box(cosines.max(axis=2))
 
     def _query(self, image: QueryImage) -> np.ndarray:
-        """(1, dimension) the query as a window would have it that shows nothing else."""
+        """(q, dimension) the query as a window would have it that shows nothing else: a small one, and a large one."""
         basis, patch = self._opened.basis(KIND) or Basis(), self._embedder.patch_size
-        sides = [max(1, round(side / patch)) * patch for side in QUERY_SIDES]
-        shown = picture(image, self._opened, max(sides))
-        maps = [self._tokens([resize(shown, Preprocessing("squash", side), patch)])[0].patches for side in sides]
-        return basis.apply(pool_query(maps, basis.centre))
+        shown = picture(image, self._opened, max(max(sides) for sides in QUERY_SIDES))
+
+        def pooled(sides: tuple[int, ...]) -> np.ndarray:
+            whole = [max(1, round(side / patch)) * patch for side in sides]
+            maps = [self._tokens([resize(shown, Preprocessing("squash", side), patch)])[0].patches for side in whole]
+            return pool_query(maps, basis.centre)
+
+        return basis.apply(np.concatenate([pooled(sides) for sides in QUERY_SIDES]))
 
 
 def _by_image(rows: np.ndarray, scores: np.ndarray, each: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from dinosearch.retrieval.unit import unit
 
-QUERY_SIDES = (96, 128, 192)
-"""Pixels that a query is squashed to, before rounding to the model's patch; the pooled vectors are added up."""
+QUERY_SIDES = ((96, 128, 192), (448,))
+"""Pixels that a query is squashed to, before rounding to the model's patch: what is a small part of a photo has few
+pixels there, what fills it as many as the photo. The vectors of a group are added up, and the better group counts."""
 
 
 def _pyramid(*levels: tuple[float, int]) -> np.ndarray:
@@ -53,7 +54,7 @@ def pool_query(maps: list[np.ndarray], centre: np.ndarray | None) -> np.ndarray:
     """What a window would have that shows exactly the query.
 
     Args:
-        maps: (h, w, d) patch tokens of the query at each of `QUERY_SIDES`.
+        maps: (h, w, d) patch tokens of the query at each side of a group of `QUERY_SIDES`.
         centre: as for `pool_windows`; its mean over all places is subtracted, since the query has no place.
 
     Returns:
