@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinosearch.cli.options import Settings, model_options, rerank_option, verb
+from dinosearch.cli.options import Settings, model_options, recall_option, rerank_option, verb
 from dinosearch.cli.output import emit, notice, say, table, tell
 
 if TYPE_CHECKING:
@@ -70,14 +70,7 @@ def _list_datasets(ctx: click.Context, param: click.Parameter, value: bool) -> N
 @click.option(
     "--depth", type=click.IntRange(min=1), metavar="K", help="Ranks to look at.  [default: as the protocol has it]"
 )
-@click.option(
-    "--recall",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.98,
-    show_default=True,
-    metavar="SHARE",
-    help="Recall@10 that the index shall reach against exact search.",
-)
+@recall_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of intervals and samples.")
 @click.option(
     "--report", metavar="FOLDER", help="Folder for report.json, .md and .html.  [default: beside the vectors]"

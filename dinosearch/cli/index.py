@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinosearch.cli.options import Settings, model_options, opened, verb
+from dinosearch.cli.options import Settings, model_options, opened, recall_option, verb
 from dinosearch.cli.output import counted, emit, notice, rate_text, say, shown
 
 if TYPE_CHECKING:
@@ -24,14 +24,7 @@ COUNTS = ("added", "unchanged", "moved", "changed", "removed", "failed", "offlin
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files and folders that match; repeatable.")
 @click.option("--follow-symlinks", is_flag=True, help="Also walk into symbolic links to folders.")
 @click.option("--retry-failed", is_flag=True, help="Read files again that failed before and have not changed since.")
-@click.option(
-    "--recall",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.98,
-    show_default=True,
-    metavar="SHARE",
-    help="Recall@10 that the search shall reach against exact search.",
-)
+@recall_option
 @click.option(
     "--index-type",
     type=click.Choice(["auto", "ivf-flat", "ivf-sq8", "ivf-pq"]),

@@ -52,6 +52,17 @@ def _checked_rerank(ctx: click.Context, param: click.Parameter, value: str | Non
     return value
 
 
+recall_option = click.option(
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.98,
+    show_default=True,
+    metavar="SHARE",
+    help="Recall@10 that the search shall reach against exact search.",
+)
+"""How well an index shall find."""
+
+
 def rerank_option(default: str | None) -> Callable[[F], F]:
     """What happens between the nearest vectors and the answer."""
     return click.option(

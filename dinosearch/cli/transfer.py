@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dinosearch.cli.options import Settings, opened, verb
+from dinosearch.cli.options import Settings, opened, recall_option, verb
 from dinosearch.cli.output import counted, emit, say, shown
 
 
@@ -37,14 +37,7 @@ def export(settings: Settings, folder: str, where: str | None) -> None:
 
 @click.command("import", short_help="Take in what export wrote.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
-@click.option(
-    "--recall",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.98,
-    show_default=True,
-    metavar="SHARE",
-    help="Recall@10 that the search shall reach against exact search.",
-)
+@recall_option
 @verb
 def import_(settings: Settings, folder: str, recall: float) -> int:
     """Take in what `export` wrote, without embedding anything.

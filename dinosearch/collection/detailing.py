@@ -94,9 +94,10 @@ class Detailing:
         """Learn the basis and make the empty generation, where there is none or it was learned on far too little."""
         generation = self._opened.generation_of(detail.kind)
         if generation is not None:
-            learned = int(generation.recipe["learned_on"])
+            # What was asked for, not what could be read: an unreadable file must not make every run begin anew.
+            sampled = int(generation.recipe["sampled"])
             same = generation.recipe["side"] == detail.side and generation.recipe["rows"] == detail.count
-            if same and (learned >= SAMPLE or images < GROWTH * max(learned, 1)):
+            if same and (sampled >= SAMPLE or images < GROWTH * sampled):
                 return
         live = self._opened.store.live_ids()
         chosen = live[np.unique(np.linspace(0, len(live) - 1, SAMPLE).round().astype(int))] if len(live) else live
@@ -111,7 +112,13 @@ class Detailing:
             pooling=detail.kind,
             dimension=shape[1],
         )
-        recipe = {"rows": shape[0], "learned_on": len(maps), "side": detail.side, "grid": list(maps[0].shape[:2])}
+        recipe = {
+            "rows": shape[0],
+            "learned_on": len(maps),
+            "sampled": len(chosen),
+            "side": detail.side,
+            "grid": list(maps[0].shape[:2]),
+        }
         self._opened.add_generation(detail.kind, fingerprint, recipe, basis, coding="int8")
         self._opened.drop_other_files()
 

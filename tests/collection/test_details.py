@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from dinosearch import Collection
+from dinosearch.collection.detailing import Detailing
 from dinosearch.collection.tokens import TokenReader
 from dinosearch.errors import SettingError
 from tests.conftest import FakeEmbedder
@@ -171,3 +172,21 @@ def test_an_empty_collection_and_an_embedder_without_tokens(tmp_path: Path, fake
         with pytest.raises(SettingError, match="no patch tokens"):
             collection.index(tmp_path / "photos", regions=True)
         assert collection.info().images == 1  # what was indexed before is kept
+
+
+def test_an_unreadable_file_does_not_make_every_run_begin_anew(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dinosearch.collection.detailing.SAMPLE", 4)
+    shutil.copytree(photos, tmp_path / "photos")
+    with Collection.open(tmp_path / "home", create=True, model="mini") as collection:
+        collection.index(tmp_path / "photos")
+        first = tmp_path / "photos" / sorted(path.name for path in photos.iterdir())[0]
+        first.write_bytes(b"")  # in the sample, and known to the collection as it was
+        opened, embedder = collection._opened, collection.embedder
+        numbers = []
+        for _ in range(2):
+            Detailing(opened, lambda: embedder, None).run({"regions": True}, 0.98)
+            numbers.append(opened.search("regions").generation.number)
+        assert opened.search("regions").generation.recipe["learned_on"] == 3
+        assert numbers[0] == numbers[1]
