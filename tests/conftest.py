@@ -31,6 +31,12 @@ def _decode_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DINOSEARCH_DECODE", "inline")
 
 
+@pytest.fixture(autouse=True)
+def _embed_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embed by torch, which needs no export; the tests of the runtimes take this back."""
+    monkeypatch.setenv("DINOSEARCH_RUNTIME", "torch")
+
+
 class FakeEmbedder:
     """An embedder without weights: mean and spread of colour in a 4 x 4 grid, deterministic, 96 numbers.
 

@@ -39,6 +39,8 @@ OWNERS = {
     "rich": "cli",
     "torch": "embedding",
     "safetensors": "embedding",
+    "openvino": "embedding",
+    "onnxruntime": "embedding",
     "faiss": "vectors",
     "sqlalchemy": "store",
     "PIL": "images",

@@ -80,8 +80,13 @@ _MODEL = (
     click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Images a forward pass.  [default: chosen]"),
     click.option(
         "--dtype",
-        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-        help="Number format of the model.  [default: auto]",
+        type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]),
+        help="Number format of the model.  [default: the fastest that leaves the vectors as they are]",
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice(["auto", "openvino", "onnxruntime", "torch"]),
+        help="What computes.  [env: DINOSEARCH_RUNTIME; default: the fastest on this machine]",
     ),
     click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [env: DINOSEARCH_DEVICE; default: chosen]"),
     click.option(

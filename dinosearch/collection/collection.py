@@ -43,6 +43,7 @@ class Collection(CollectionReader):
         preprocessing: str | Preprocessing | None = None,
         pooling: str | None = None,
         scales: str | None = None,
+        runtime: str | None = None,
         device: str | None = None,
         dtype: str | None = None,
         batch: int | None = None,
@@ -64,8 +65,10 @@ class Collection(CollectionReader):
             pooling: how tokens become the vector: `cls` (default), `mean`, `gem`, `gem4.6`, `sgem` or several of them
                 joined by `+`, each with `@N` of the last N blocks, such as `cls@4+mean`; see `records.Pooling`.
             scales: embed each image at several sizes: `1` (default), `gem` or `superglobal`, see `records.SCALES`.
+            runtime: what computes: `openvino`, `onnxruntime` (both for processors) or `torch`; None chooses.
             device: `cpu`, `cuda`, `cuda:1`, `mps`; None chooses.
-            dtype: `float32`, `bfloat16` or `float16`; None chooses for the device.
+            dtype: `float32`, `bfloat16`, `float16` (GPU) or `int8` (ONNX Runtime); None chooses the fastest whose
+                vectors agree with float32's to a cosine of 0.9999, for the device.
             batch: images a forward pass; None chooses.
             embedder: an object of your own that fulfils `dinosearch.protocols.Embedder`; the other model arguments
                 are then unused.
@@ -78,7 +81,8 @@ class Collection(CollectionReader):
         """
         opened = OpenedHome(Home(home), create=create, read_only=read_only)
         wanted = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
-        choice = ModelChoice(model, weights, wanted, pooling, scales, device, dtype, batch, embedder, notify, progress)
+        placed = (runtime, device, dtype, batch)
+        choice = ModelChoice(model, weights, wanted, pooling, scales, *placed, embedder, notify, progress)
         try:
             choice.check(opened)
         except BaseException:

@@ -21,6 +21,7 @@ class ModelChoice:
     preprocessing: Preprocessing | None = None
     pooling: str | None = None
     scales: str | None = None
+    runtime: str | None = None
     device: str | None = None
     dtype: str | None = None
     batch: int | None = None
@@ -92,6 +93,7 @@ class ModelChoice:
             preprocessing=Preprocessing.parse(stored.preprocessing) if stored else self.preprocessing,
             pooling=stored.pooling if stored else self.pooling or "cls",
             scales=stored.scales if stored else self.scales or "1",
+            runtime=self.runtime,
             device=self.device,
             dtype=self.dtype,
             batch=self.batch,
@@ -104,7 +106,7 @@ class ModelChoice:
 
 def _check_same(opened: OpenedHome, embedder: Embedder) -> None:
     stored = opened.fingerprint
-    if stored is not None and stored != embedder.fingerprint:
+    if stored is not None and not stored.matches(embedder.fingerprint):
         raise FingerprintMismatchError(
             f"the vectors in {opened.home.path} were made with {stored}, but the model at hand is "
             f"{embedder.fingerprint}, and they "

@@ -94,7 +94,7 @@ def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress 
     started = time.monotonic()
     manifest = _read_manifest(folder)
     fingerprint = Fingerprint.from_dict(manifest["fingerprint"])
-    if opened.fingerprint not in (None, fingerprint):
+    if opened.fingerprint is not None and not opened.fingerprint.matches(fingerprint):
         raise FingerprintMismatchError(
             f"{folder} holds vectors of {fingerprint}, but {opened.home.path} holds {opened.fingerprint}, and "
             f"they cannot be "

@@ -19,8 +19,11 @@ from torch import Tensor, nn
 
 from dinosearch.embedding.checkpoints import Checkpoint
 from dinosearch.embedding.pooling import pool
+from dinosearch.embedding.probe import agreement, probe_images
+from dinosearch.embedding.recipe import Recipe
 from dinosearch.embedding.scales import Sizes
 from dinosearch.embedding.tokens import ImageTokens, Tokens
+from dinosearch.embedding.weights import load_model
 from dinosearch.errors import SettingError
 from dinosearch.records import Fingerprint, Pooling, Preprocessing
 
@@ -62,7 +65,7 @@ class TorchEmbedder:
     ) -> None:
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
-        self._model = model.to(device=self.device, dtype=self.dtype)
+        self._model = model.to(device=self.device)
         self._fingerprint = fingerprint
         self._pooling = Pooling.parse(fingerprint.pooling)
         self._sizes = Sizes(preprocessing, fingerprint.scales, self.patch_size, checkpoint.mean)
@@ -71,6 +74,8 @@ class TorchEmbedder:
         self._batch = batch or choose_batch(self.preprocessing, self.device)
         self._mean = torch.tensor(checkpoint.mean, device=self.device).view(1, 3, 1, 1) * 255
         self._deviation = torch.tensor(checkpoint.deviation, device=self.device).view(1, 3, 1, 1) * 255
+        if self.dtype != torch.float32:
+            self._take_numbers()
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -130,6 +135,16 @@ class TorchEmbedder:
             out.update(zip(rows, found, strict=True))
         return [out[row] for row in range(len(pixels))]
 
+    def _take_numbers(self) -> None:
+        """Bring the weights from float32 to the number format, and measure what that does to the vectors."""
+        pictures, dtype = list(probe_images(self.patch_size)), self.dtype
+        self.dtype = torch.float32
+        reference = self.embed(pictures)
+        self.dtype = dtype
+        self._model = self._model.to(dtype)
+        found = agreement(self.embed(pictures), reference)
+        self._fingerprint = replace(self._fingerprint, numbers=str(dtype).removeprefix("torch."), agreement=found)
+
     def _batches(self, pixels: Sequence[np.ndarray]) -> Iterator[list[int]]:
         """Numbers of images that can be stacked at every scale, at most a batch each."""
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
@@ -169,6 +184,17 @@ class TorchEmbedder:
         normalised = ((batch - self._mean) / self._deviation).to(self.dtype)
         blocks: Iterator[Tokens] = self._model.last_blocks(normalised, count)  # type: ignore[operator]
         return blocks
+
+
+def open_torch(
+    recipe: Recipe, *, device: str | None = None, dtype: str | None = None, batch: int | None = None
+) -> TorchEmbedder:
+    """Load the model of a recipe; arguments and errors as `TorchEmbedder`, and those of a damaged weight file."""
+    network = load_model(recipe.checkpoint, recipe.weights)
+    fingerprint = recipe.fingerprint(*(int(getattr(network, name)) for name in ("patch_size", "dimension", "depth")))
+    return TorchEmbedder(
+        network, recipe.checkpoint, fingerprint, recipe.preprocessing, device=device, dtype=dtype, batch=batch
+    )
 
 
 def _halved_until_it_fits(compute: Callable[[list[np.ndarray]], list[T]], images: list[np.ndarray]) -> list[T]:

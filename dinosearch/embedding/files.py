@@ -25,7 +25,7 @@ OTHER_FETCH_TIMEOUT = 600.0  # seconds to wait for another process that fetches 
 def weights_folder() -> Path:
     """Where fetched weights are put: DINOSEARCH_WEIGHTS, or the user's cache folder."""
     named = os.environ.get("DINOSEARCH_WEIGHTS")
-    return Path(named).expanduser() if named else _cache() / "checkpoints"
+    return Path(named).expanduser() if named else cache_folder() / "checkpoints"
 
 
 def offline() -> bool:
@@ -39,7 +39,7 @@ def locate(checkpoint: Checkpoint) -> Path | None:
         return BUNDLED if BUNDLED.is_file() else None
     torch_home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
     torch_hub = Path(torch_home).expanduser() / "hub" / "checkpoints"
-    for folder in (weights_folder(), _cache() / "checkpoints", torch_hub):
+    for folder in (weights_folder(), cache_folder() / "checkpoints", torch_hub):
         for name in (checkpoint.file_name, f"{checkpoint.name}.safetensors"):
             if (folder / name).is_file():
                 return folder / name
@@ -106,7 +106,7 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a weight file; remembered by size and time, since the largest has 4.5 GB."""
     status = path.stat()
     key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-    memory = _cache() / "digests.json"
+    memory = cache_folder() / "digests.json"
     try:
         known = json.loads(memory.read_text(encoding="utf-8"))
         if isinstance(known.get(key), str):
@@ -123,7 +123,8 @@ def file_digest(path: Path) -> str:
     return digest
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """The user's folder for what can be had or made again."""
     return user_cache_path("dinosearch", appauthor=False)
 
 

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dinosearch.embedding import files
 from dinosearch.embedding.checkpoints import CHECKPOINTS, Checkpoint, find_checkpoint
+from dinosearch.embedding.choose import Wanted, graph_embedder
+from dinosearch.embedding.graph_embedder import GraphEmbedder
+from dinosearch.embedding.graphs import GraphUnavailableError
+from dinosearch.embedding.recipe import Recipe
 from dinosearch.errors import DinosearchError, SettingError, WeightsUnavailableError
 from dinosearch.protocols import Progress
-from dinosearch.records import Fingerprint, Pooling, Preprocessing, scales_named
+from dinosearch.records import Pooling, Preprocessing, scales_named
 
 if TYPE_CHECKING:
     from dinosearch.embedding.embedder import TorchEmbedder
@@ -34,41 +38,51 @@ def open_embedder(
     preprocessing: Preprocessing | None = None,
     pooling: str = "cls",
     scales: str = "1",
+    runtime: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
     batch: int | None = None,
     notify: Callable[[str], None] | None = None,
     progress: Progress | None = None,
-) -> TorchEmbedder:
+) -> GraphEmbedder | TorchEmbedder:
     """Open an embedder; `dinosearch.Collection.open` explains the arguments.
+
+    On a processor a graph exported from our own transformer does the work, without torch; on a GPU, and for several
+    scales, torch does.
 
     Raises:
         UnknownCheckpointError: no such model.
         WeightsUnavailableError: its weights are not here and cannot be fetched.
         DamagedWeightsError: the weight file is not what it should be.
         SettingError: a size that is no multiple of the patch, an unknown pooling or one of more blocks than there are,
-            unknown scales, or a device that is not there.
+            unknown scales, or a device, runtime or number format that is not there.
     """
     parts = _read(pooling, Pooling.parse, "--pooling cls")
     _read(scales, scales_named, "--scales 1")
+    wanted = Wanted.of(runtime, device, dtype, batch)
     checkpoint, path = resolve(model, weights, notify, progress)
-    from dinosearch.embedding.embedder import TorchEmbedder
-    from dinosearch.embedding.weights import load_model
+    recipe = Recipe(checkpoint, path, files.file_digest(path), preprocessing or Preprocessing(), parts, scales)
 
-    settings = preprocessing or Preprocessing()
-    network = load_model(checkpoint, path)
-    patch, dimension, depth = (int(getattr(network, name)) for name in ("patch_size", "dimension", "depth"))
-    if parts.blocks > depth:
-        raise SettingError(
-            f"pooling {parts} takes the last {parts.blocks} blocks, but {checkpoint.name} offers its last {depth}; "
-            f"write at most @{depth}"
-        )
-    if settings.size % patch:
-        raise SettingError(f"size {settings.size} is no multiple of {checkpoint.name}'s patch of {patch} pixels")
-    fingerprint = Fingerprint(
-        checkpoint.name, files.file_digest(path), str(settings), str(parts), dimension * parts.tokens, scales
-    )
-    return TorchEmbedder(network, checkpoint, fingerprint, settings, device=device, dtype=dtype, batch=batch)
+    if scales != "1" and wanted.runtime not in (None, "torch"):
+        raise SettingError(f"several scales are made by torch; leave out --scales {scales} or --runtime")
+    if wanted.by_torch or scales != "1":
+        return _by_torch(recipe, wanted)
+    try:
+        return graph_embedder(recipe, wanted, lambda: _by_torch(recipe, Wanted("torch", "cpu", "float32")), notify)
+    except GraphUnavailableError as error:
+        if wanted.runtime is not None or wanted.dtype == "int8":
+            raise SettingError(
+                f"{wanted.runtime or wanted.dtype} cannot be used here ({error}); leave out --runtime and --dtype"
+            ) from None
+        if notify:
+            notify(f"embedding by torch, which is slower on a processor: {error}")
+        return _by_torch(recipe, wanted)
+
+
+def _by_torch(recipe: Recipe, wanted: Wanted) -> TorchEmbedder:
+    from dinosearch.embedding.embedder import open_torch
+
+    return open_torch(recipe, device=wanted.device, dtype=wanted.dtype, batch=wanted.batch)
 
 
 def _read(text: str, parse: Callable[[str], T], default: str) -> T:

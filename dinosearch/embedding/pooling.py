@@ -45,7 +45,7 @@ def _peak(x: Tensor, power: float) -> Tensor:
     Low powers are safe as they are, and vectors of collections that have `gem` stay the same to the last bit.
     """
     if power <= _SAFE_POWER:
-        return torch.ones((), dtype=x.dtype, device=x.device).expand(len(x), 1, x.shape[2])
+        return torch.ones((), dtype=x.dtype, device=x.device).expand(x.shape[0], 1, x.shape[2])
     return x.abs().amax(dim=1, keepdim=True).clamp(min=_FLOOR)
 
 

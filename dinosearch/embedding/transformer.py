@@ -89,7 +89,7 @@ class VisionTransformer(nn.Module):
         (tokens,) = self.last_blocks(images, 1)
         return tokens
 
-    def last_blocks(self, images: Tensor, count: int) -> Iterator[Tokens]:
+    def last_blocks(self, images: Tensor, count: int, cells: Tensor | None = None) -> Iterator[Tokens]:
         """Tokens of a batch after each of the last blocks.
 
         Each is given the final norm, as the official code does by default (facebookresearch/dinov2,
@@ -98,6 +98,7 @@ class VisionTransformer(nn.Module):
         Args:
             images: (n, 3, h, w) float, normalised; h and w multiples of the patch size.
             count: how many blocks, 1 to `depth`.
+            cells: (1, h / patch, w / patch, d) position embedding of the patches; None takes `cells` of that grid.
 
         Yields:
             The earliest first: class tokens (n, d), registers (n, r, d), patches (n, p, d) row by row, and the grid
@@ -108,25 +109,29 @@ class VisionTransformer(nn.Module):
         """
         patch, registers = self.config.patch, self.config.registers
         height, width = images.shape[-2:]
-        if height % patch or width % patch:
-            raise ValueError(f"the image is {width} x {height} pixels; both sides must be multiples of {patch}")
         grid = (height // patch, width // patch)
-        x = self.patch_embed.proj(images).flatten(2).transpose(1, 2)
-        x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1) + self.positions(grid)
-        if registers:
-            x = torch.cat((x[:, :1], self.register_tokens.expand(len(x), -1, -1), x[:, 1:]), dim=1)
+        if cells is None:
+            if height % patch or width % patch:
+                raise ValueError(f"the image is {width} x {height} pixels; both sides must be multiples of {patch}")
+            cells = self.cells(grid)
+        x = (self.patch_embed.proj(images) + cells.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
+        # Lengths are read off shapes: len() would make a constant of the batch in an exported graph.
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(x.shape[0], -1, -1)
+        between = (self.register_tokens.expand(x.shape[0], -1, -1),) if registers else ()
+        x = torch.cat((first, *between, x), dim=1)
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
             if number > self.depth - count:
                 normed = self.norm(x)
                 yield Tokens(normed[:, 0], normed[:, 1 : 1 + registers], normed[:, 1 + registers :], grid)
 
-    def positions(self, grid: tuple[int, int]) -> Tensor:
-        """Position embedding for a grid of patches: (1, 1 + h*w, d), in the type of the weights."""
+    def cells(self, grid: tuple[int, int]) -> Tensor:
+        """Position embedding of the patches for a grid of them: (1, h, w, d), in the type of the weights."""
         side = self.config.grid
+        table = self.pos_embed[:, 1:].reshape(1, side, side, -1)
         if grid == (side, side):
-            return self.pos_embed
-        stored = self.pos_embed[:, 1:].float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
+            return table
+        stored = table.float().permute(0, 3, 1, 2)
         if self.config.interpolation == "offset":
             # The scale, not the size, is handed over: torch then samples with step side / (n + 0.1).
             scale = ((grid[0] + OFFSET) / side, (grid[1] + OFFSET) / side)
@@ -135,8 +140,7 @@ class VisionTransformer(nn.Module):
             resized = F.interpolate(
                 stored, size=grid, mode="bicubic", antialias=self.config.interpolation == "antialias"
             )
-        cells = resized.permute(0, 2, 3, 1).reshape(1, grid[0] * grid[1], -1)
-        return torch.cat((self.pos_embed[:, :1], cells.to(self.pos_embed.dtype)), dim=1)
+        return resized.permute(0, 2, 3, 1).to(self.pos_embed.dtype)
 
 
 class _PatchEmbedding(nn.Module):

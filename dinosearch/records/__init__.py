@@ -5,9 +5,19 @@ from dinosearch.records.calibration import Calibration, Verdict
 from dinosearch.records.explanation import Explanation
 from dinosearch.records.files import FoundFile, ImageInfo, ImageRecord, PreparedImage, Problem
 from dinosearch.records.index import KINDS, Generation, IndexInfo, Published
-from dinosearch.records.model import SCALES, Fingerprint, Pooling, PoolingPart, Preprocessing, ResizeMode, scales_named
+from dinosearch.records.model import (
+    AGREEMENT,
+    SCALES,
+    Fingerprint,
+    Pooling,
+    PoolingPart,
+    Preprocessing,
+    ResizeMode,
+    scales_named,
+)
 
 __all__ = [
+    "AGREEMENT",
     "Calibration",
     "Explanation",
     "Fingerprint",

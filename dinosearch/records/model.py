@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 ResizeMode = Literal["squash", "fit", "crop"]
@@ -155,6 +155,11 @@ def scales_named(name: str) -> tuple[float, ...]:
     return SCALES[name]
 
 
+AGREEMENT = 0.9999
+"""Mean cosine to float32 from which on two numeric families may be mixed; bfloat16 reaches 0.99995 to 0.99998 on random
+ViT-S weights, int8 0.9985 to 0.9995 (performance.md, section A)."""
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """What two vectors must share to be comparable: the embedding fingerprint.
@@ -166,6 +171,10 @@ class Fingerprint:
         pooling: how tokens became a vector: text form of a `Pooling`.
         dimension: length of a vector.
         scales: name of a set in `SCALES`.
+        numbers: the numeric family, which is the format that the activations have: `float32`, `bfloat16`, `float16`
+            or `int8`. All programs and devices of one family count as alike.
+        agreement: mean cosine between vectors of this family and those of float32, measured on fixed pictures with
+            these very weights (`dinosearch.embedding.probe`); 0 where nobody has measured it.
     """
 
     checkpoint: str
@@ -174,9 +183,17 @@ class Fingerprint:
     pooling: str
     dimension: int
     scales: str = "1"
+    numbers: str = "float32"
+    agreement: float = 1.0
 
     def __str__(self) -> str:
-        return f"{self.settings} ({self.dimension}-d, weights {self.weights_sha256[:8]})"
+        numbers = "" if self.numbers == "float32" else f", {self.numbers}"
+        return f"{self.settings} ({self.dimension}-d{numbers}, weights {self.weights_sha256[:8]})"
+
+    def matches(self, other: Fingerprint) -> bool:
+        """Whether vectors of the two can be compared: all is equal but for families that both agree with float32."""
+        mine = replace(self, numbers=other.numbers, agreement=other.agreement)
+        return mine == other and (self.numbers == other.numbers or min(self.agreement, other.agreement) >= AGREEMENT)
 
     @property
     def settings(self) -> str:
@@ -189,10 +206,10 @@ class Fingerprint:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Fingerprint:
-        """Read what `to_dict` wrote; homes of before there were scales lack that field.
+        """Read what `to_dict` wrote; older homes lack the fields that have a default.
 
         Raises:
             KeyError: another field is missing.
         """
-        known = {"scales": "1", **data}
+        known = {**{f.name: f.default for f in dataclasses.fields(cls) if f.default is not dataclasses.MISSING}, **data}
         return cls(**{f.name: known[f.name] for f in dataclasses.fields(cls)})

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dinosearch.embedding.checkpoints import CHECKPOINTS
+from dinosearch.embedding.positions import cells
 from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
 
 SIDE = 37
@@ -63,14 +64,15 @@ def test_positions_equal_the_formula(interpolation: str, grid: tuple[int, int]) 
     rng = np.random.default_rng(0)
     stored = rng.normal(size=(SIDE, SIDE, 8))
     model = tiny(interpolation)
-    first = rng.normal(size=8)
-    model.pos_embed.data = torch.tensor(np.vstack([first, stored.reshape(-1, 8)]), dtype=torch.float32)[None]
+    model.pos_embed.data = torch.tensor(np.vstack([np.zeros(8), stored.reshape(-1, 8)]), dtype=torch.float32)[None]
     rows, columns = (MATRICES[interpolation](count) for count in grid)
-    expected = np.einsum("ay,bx,yxd->abd", rows, columns, stored).reshape(-1, 8)
+    expected = np.einsum("ay,bx,yxd->abd", rows, columns, stored)
     with torch.inference_mode():
-        found = model.positions(grid)[0].numpy()
-    np.testing.assert_array_equal(found[0], first.astype(np.float32))
-    np.testing.assert_allclose(found[1:], expected, atol=3e-5)
+        found = model.cells(grid)[0].numpy()
+    np.testing.assert_allclose(found, expected, atol=3e-5)
+    without_torch = cells(stored.astype(np.float32), grid, interpolation)
+    assert without_torch.dtype == np.float32
+    np.testing.assert_allclose(without_torch[0], found, atol=3e-5)
 
 
 def test_published_models_use_the_way_of_the_hub() -> None:
@@ -94,7 +96,7 @@ def test_hub_samples_at_224_with_step_37_over_16_1() -> None:
         model = tiny(interpolation, dimension=2)
         model.pos_embed.data = torch.cat((torch.zeros(1, 1, 2), stored), dim=1)
         with torch.inference_mode():
-            found[interpolation] = model.positions((16, 16))[0, 1:].reshape(16, 16, 2).numpy()
+            found[interpolation] = model.cells((16, 16))[0].numpy()
     for i, hub, plain_size in ((11, 25.92857, 26.09375), (14, 32.82298, 33.03125)):
         np.testing.assert_allclose(found["offset"][i, 5, 0], hub, atol=0.05)
         np.testing.assert_allclose(found["offset"][5, i, 1], hub, atol=0.05)
@@ -104,7 +106,7 @@ def test_hub_samples_at_224_with_step_37_over_16_1() -> None:
 def test_stored_grid_is_used_as_it_is() -> None:
     model = tiny("offset")
     model.pos_embed.data = torch.randn(1, 1 + SIDE**2, 8)
-    assert model.positions((SIDE, SIDE)) is model.pos_embed
+    assert torch.equal(model.cells((SIDE, SIDE)).flatten(1, 2), model.pos_embed[:, 1:])
 
 
 @pytest.mark.parametrize("interpolation", ["offset", "antialias"])
@@ -113,7 +115,7 @@ def test_every_size_gives_one_position_per_patch(interpolation: str) -> None:
     model = tiny(interpolation, dimension=1)
     with torch.inference_mode():
         for count in range(1, 130):
-            assert model.positions((count, 130 - count)).shape == (1, 1 + count * (130 - count), 1)
+            assert model.cells((count, 130 - count)).shape == (1, count, 130 - count, 1)
 
 
 def test_side_that_is_no_multiple_of_the_patch_is_refused() -> None:

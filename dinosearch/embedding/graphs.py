@@ -1,0 +1,160 @@
+"""Runtime graphs of models on this machine: exported once for each weight file and pooling, then opened without torch.
+
+A graph is a folder in the user's cache: made beside its place by a child process, then moved there whole. It can be
+deleted at any time and is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from dinosearch.embedding.checkpoints import Checkpoint
+from dinosearch.embedding.files import cache_folder
+from dinosearch.records import Pooling
+
+FORMAT = 1
+"""Counts up when the exported graph changes; older ones are then left lying and no longer used."""
+_PATIENCE = 1200.0  # seconds for an export, which takes about 10 for ViT-S and reads 4.5 GB for ViT-g
+_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+
+
+class GraphUnavailableError(Exception):
+    """There is no graph and none can be made; the text is the reason, a clause. The caller then takes torch."""
+
+
+@dataclass(frozen=True)
+class GraphFolder:
+    """One exported model.
+
+    Attributes:
+        path: the folder.
+        patch: side of a patch in pixels.
+        width: length of a token.
+        depth: how many of the last blocks the model offers.
+        registers: tokens between the class token and the patches.
+        interpolation: how the position grid is resized; None for a model without positions.
+        size: bytes of the weights.
+    """
+
+    path: Path
+    patch: int
+    width: int
+    depth: int
+    registers: int
+    interpolation: str | None
+    size: int
+
+    @property
+    def model(self) -> Path:
+        """The ONNX file; its weights lie beside it."""
+        return self.path / "graph.onnx"
+
+    def positions(self) -> np.ndarray | None:
+        """(side, side, width) float32 stored position embedding; None for a model without."""
+        return np.load(self.path / "positions.npy") if self.interpolation else None
+
+    def reference(self) -> np.ndarray:
+        """(8, dimension) float32 unit vectors of the probe pictures, by torch in float32."""
+        return np.asarray(np.load(self.path / "probe.npy"))
+
+
+def graphs_folder() -> Path:
+    """Where graphs are kept: DINOSEARCH_GRAPHS, or the user's cache folder."""
+    named = os.environ.get("DINOSEARCH_GRAPHS")
+    return Path(named).expanduser() if named else cache_folder() / "graphs"
+
+
+def graph_for(
+    checkpoint: Checkpoint, weights: Path, digest: str, pooling: Pooling, notify: Callable[[str], None] | None = None
+) -> GraphFolder:
+    """The graph of these weights, made where it is not yet there.
+
+    Args:
+        checkpoint: the model.
+        weights: its weight file.
+        digest: SHA-256 of that file.
+        pooling: is part of the graph.
+        notify: told in one line that a graph is being made, which takes a while.
+
+    Raises:
+        GraphUnavailableError: it cannot be made here, with the reason.
+    """
+    path = graphs_folder() / f"{checkpoint.name}-{digest[:16]}-{pooling}-v{FORMAT}"
+    found = _read(path)
+    if found is not None:
+        return found
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock", timeout=_PATIENCE):
+            found = _read(path)  # another process may have made it meanwhile
+            if found is None:
+                if notify:
+                    notify(f"preparing {checkpoint.name} for this processor, once; this takes a moment")
+                _make(checkpoint, weights, pooling, path)
+                found = _read(path)
+    except (OSError, Timeout, subprocess.TimeoutExpired) as error:
+        raise GraphUnavailableError(str(error)) from None
+    if found is None:
+        raise GraphUnavailableError("the exported graph is incomplete")
+    return found
+
+
+def _make(checkpoint: Checkpoint, weights: Path, pooling: Pooling, path: Path) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        run_child("dinosearch.embedding.export", checkpoint.name, str(weights.resolve()), str(pooling), str(temporary))
+        facts = json.loads((temporary / "facts.json").read_text(encoding="utf-8"))
+        facts["files"] = {file.name: file.stat().st_size for file in temporary.iterdir() if file.name != "facts.json"}
+        (temporary / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def run_child(module: str, *arguments: str) -> None:
+    """Run a module of this package as a program of its own.
+
+    Raises:
+        GraphUnavailableError: it failed; its last words are the reason.
+    """
+    if not sys.executable:
+        raise GraphUnavailableError("the path of the Python program is unknown")
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # -m looks for modules in the working folder first: let that be where this package lies, not the user's.
+        cwd=_PACKAGE_PARENT,
+        text=True,
+        errors="replace",
+        timeout=_PATIENCE,
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or [f"{module} ended with {done.returncode}"]
+        raise GraphUnavailableError(last[0][:200])
+
+
+def _read(path: Path) -> GraphFolder | None:
+    """The graph in a folder; None where there is none, or a file of it is missing or truncated."""
+    try:
+        facts = json.loads((path / "facts.json").read_text(encoding="utf-8"))
+        files = {str(name): int(size) for name, size in facts.pop("files").items()}
+        if any((path / name).stat().st_size != size for name, size in files.items()):
+            return None
+        return GraphFolder(path, **facts, size=sum(files.values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

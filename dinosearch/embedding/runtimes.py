@@ -1,0 +1,131 @@
+"""The programs that can run a graph on a processor, each behind one small face; torch is not among them.
+
+OpenVINO is the fastest measured, above all in bfloat16 where the processor has it; ONNX Runtime runs where there is no
+OpenVINO, and is the one with 8-bit weights (performance.md, section A).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import numpy as np
+
+from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, run_child
+
+Outputs = tuple[np.ndarray, np.ndarray]
+"""Vectors (n, D) float32, not of unit length, and tokens (n, t, d) float32."""
+
+
+class Runtime(Protocol):
+    """One opened graph; `run` may be called by as many threads at once as there are `streams`, and by more.
+
+    Attributes:
+        name: the program with its version.
+        streams: calls that run side by side.
+        part: images that a call does best with.
+    """
+
+    name: str
+    streams: int
+    part: int
+
+    def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
+        """Outputs for (n, h, w, 3) uint8 images and their (1, h / patch, w / patch, d) position embedding."""
+        ...
+
+
+class OpenVino:
+    """A graph in OpenVINO. The compiled form is kept beside the graph: opening it again takes 0.1 s instead of 1.
+
+    Args:
+        graph: the graph.
+        numbers: `bfloat16` or `float32`.
+        many: work on many images at a time, one on each core, instead of on one with all cores.
+    """
+
+    def __init__(self, graph: GraphFolder, numbers: str, many: bool) -> None:
+        import openvino
+
+        self.name = f"openvino {version('openvino')}"
+        core = openvino.Core()
+        if numbers == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise GraphUnavailableError("this processor has no bfloat16")
+        self.streams, self.part = (cores(), 1) if many else (1, 8)
+        settings = {
+            "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[numbers],
+            "PERFORMANCE_HINT": "THROUGHPUT" if many else "LATENCY",
+            "NUM_STREAMS": str(self.streams),
+            "INFERENCE_NUM_THREADS": str(cores()),
+            # Decoders work on the same cores, and a thread bound to a busy one would wait for it.
+            "ENABLE_CPU_PINNING": False,
+            "CACHE_DIR": str(graph.path / "openvino"),
+        }
+        model = core.compile_model(str(graph.model), "CPU", settings)
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.streams):
+            self._requests.put(model.create_infer_request())
+
+    def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
+        """See `Runtime.run`."""
+        request = self._requests.get()
+        try:
+            request.infer([images] if cells is None else [images, cells], share_inputs=True)
+            vectors, tokens = (request.get_output_tensor(place).data for place in (0, 1))
+            return np.array(vectors, np.float32), np.array(tokens, np.float32)
+        finally:
+            self._requests.put(request)
+
+
+class OnnxRuntime:
+    """A graph in ONNX Runtime; arguments as `OpenVino`, with the numbers `float32` or `int8`."""
+
+    def __init__(self, graph: GraphFolder, numbers: str, many: bool) -> None:
+        import onnxruntime
+
+        self.name = f"onnxruntime {version('onnxruntime')}"
+        self.streams, self.part = 1, 8
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = cores()
+        options.log_severity_level = 3
+        # Threads that wait by turning in circles take the cores from the decoders.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        path = graph.model if numbers == "float32" else _quantised(graph)
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common class of their own
+            raise GraphUnavailableError(f"ONNX Runtime: {str(error).splitlines()[0][:200]}") from None
+
+    def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
+        """See `Runtime.run`."""
+        given = {"images": images} if cells is None else {"images": images, "cells": cells}
+        vectors, tokens = self._session.run(["vectors", "tokens"], given)
+        return vectors, tokens
+
+
+RUNTIMES: dict[str, tuple[Callable[[GraphFolder, str, bool], Runtime], tuple[str, ...]]] = {
+    "openvino": (OpenVino, ("bfloat16", "float32")),
+    "onnxruntime": (OnnxRuntime, ("float32", "int8")),
+}
+"""By name, the best first: how one is opened, and its number formats, the fastest that may be chosen unasked first."""
+UNASKED = ("bfloat16", "float32")
+"""Formats that may be chosen without being asked for; int8 loses too much for that: cosines down to 0.990 were measured
+with random weights, and real ones have larger outliers (performance.md, sections A and B)."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quantised(graph: GraphFolder) -> Any:
+    """The graph with 8-bit matrix products, made by a child process where it is not yet there."""
+    path = graph.path / "int8.onnx"
+    if not path.is_file():
+        run_child("dinosearch.embedding.quantise", str(graph.model), str(path))
+    return path
