@@ -14,6 +14,11 @@ from PIL import Image
 from dinosearch.records import Fingerprint, Preprocessing
 
 
+# Embed by torch, which needs no export; the tests of the runtimes take this back. Here and not in a fixture, because
+# fixtures of whole modules embed before those of a test are set up.
+os.environ["DINOSEARCH_RUNTIME"] = "torch"
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real photos and vectors; a test that needs it is skipped where it is absent."""
@@ -31,10 +36,22 @@ def _decode_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DINOSEARCH_DECODE", "inline")
 
 
-@pytest.fixture(autouse=True)
-def _embed_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Embed by torch, which needs no export; the tests of the runtimes take this back."""
-    monkeypatch.setenv("DINOSEARCH_RUNTIME", "torch")
+@pytest.fixture(scope="session")
+def shared_graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for exported graphs, the same for all workers of a run, so that each graph is made once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "graphs"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def by_graphs(shared_graphs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the runtime be chosen as on a user's machine, with graphs in the shared folder, which is returned."""
+    monkeypatch.delenv("DINOSEARCH_RUNTIME", raising=False)
+    monkeypatch.delenv("DINOSEARCH_DEVICE", raising=False)
+    monkeypatch.setenv("DINOSEARCH_GRAPHS", str(shared_graphs))
+    return shared_graphs
 
 
 class FakeEmbedder:

@@ -38,6 +38,7 @@ OWNERS = {
     "click": "cli",
     "rich": "cli",
     "torch": "embedding",
+    "torchvision": "embedding",
     "safetensors": "embedding",
     "openvino": "embedding",
     "onnxruntime": "embedding",
@@ -46,7 +47,7 @@ OWNERS = {
     "PIL": "images",
     "pillow_heif": "images",
     "h5py": "evaluation",
-    "threadpoolctl": "retrieval",
+    "threadpoolctl": "vectors",
 }
 FREE = {"numpy", "filelock", "platformdirs"}
 ENTRIES = ("dinosearch", "dinosearch.__main__")

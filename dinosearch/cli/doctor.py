@@ -31,6 +31,24 @@ print("; ".join(found) or "none: the processor is used")
 import faiss
 print(faiss.__version__ + (", with GPU code" if hasattr(faiss, "GpuIndexFlat") else ""))
 """,
+    ("openvino",): """
+import numpy
+from importlib.metadata import version
+from dinosearch.embedding.libraries import load_openvino
+from dinosearch.embedding.runtimes import openvino_formats
+openvino = load_openvino()
+operators = openvino.opset13
+given = operators.parameter([1, 8], numpy.float32)
+product = operators.matmul(given, numpy.ones((8, 8), numpy.float32), False, False)
+core = openvino.Core()
+core.compile_model(openvino.Model([product], [given]), "CPU")([numpy.ones((1, 8), numpy.float32)])
+print(version("openvino") + ": " + ", ".join(openvino_formats(core)))
+""",
+    ("onnxruntime",): """
+from dinosearch.embedding.libraries import load_onnxruntime
+from dinosearch.embedding.runtimes import RUNTIMES
+print(load_onnxruntime().__version__ + ": " + ", ".join(RUNTIMES["onnxruntime"][1]))
+""",
 }
 PATIENCE = 120  # seconds for a probe; importing torch takes about 3 on a quiet machine, much more on a cold disk
 
@@ -43,7 +61,7 @@ def doctor(settings: Settings) -> None:
     dinosearch doctor
     """
     probed = _probe()
-    found = {**_program(), **probed, **_libraries(), **_machine(), **_weights()}
+    found = {**_program(), **probed, **_embedding(probed), **_libraries(), **_machine(), **_weights()}
     warnings = _warnings(probed)
     if settings.json:
         emit("doctor", {**found, "warnings": warnings})
@@ -100,6 +118,23 @@ def _answers(names: tuple[str, ...], child: Popen[str]) -> dict[str, str]:
         return dict(zip(names, lines, strict=True))
     last = complaint.strip().splitlines()[-1:] or [f"ended with {child.returncode}"]
     return {names[0]: f"BROKEN: {last[0]}"}
+
+
+def _embedding(probed: dict[str, str]) -> dict[str, str]:
+    """What embeds here when nothing is said, by the same table that the choice is made by."""
+    from dinosearch.embedding import chosen_unasked, graphs_folder, has_bfloat16
+
+    working = {name: answer for name, answer in probed.items() if not answer.startswith("BROKEN")}
+    formats = {name: answer.partition(": ")[2].split(", ") for name, answer in working.items()}
+    name, numbers = ("torch", "float16") if "GB" in probed.get("gpu", "") else chosen_unasked(formats)
+    named = os.environ.get("DINOSEARCH_RUNTIME", "auto")
+    folder = graphs_folder()
+    return {
+        "embeds by": f"{name} in {numbers}"
+        + (f"; DINOSEARCH_RUNTIME says {named}" if named not in ("", "auto") else ""),
+        "bfloat16": {True: "yes, the processor has it", False: "no", None: "unknown"}[has_bfloat16()],
+        "graphs": f"{len(list(folder.glob('*/facts.json')))} prepared models in {folder}",
+    }
 
 
 def _libraries() -> dict[str, str]:

@@ -45,7 +45,8 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
     model = found.fingerprint
     scales = "" if model.scales == "1" else f", scales {model.scales}"
     made = f"{model.checkpoint}, {model.preprocessing}{scales}, {model.pooling}"
-    yield "model", f"{made}, {model.dimension} numbers a vector"
+    agrees = "" if model.numbers == "float32" else f" (cosine to float32: {model.agreement:.6f})"
+    yield "model", f"{made}, {model.dimension} numbers a vector, {model.numbers}{agrees}"
     yield "", f"weights {model.weights_sha256}"
     yield "vectors", f"{found.rows:,} rows: {found.rows - found.tail:,} in the index, {found.tail:,} in the exact tail"
     if found.index is None:

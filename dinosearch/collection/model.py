@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import FingerprintMismatchError, SettingError
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import Fingerprint, Pooling, Preprocessing, scales_named
+from dinosearch.records import AGREEMENT, Fingerprint, Pooling, Preprocessing, scales_named
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,17 @@ class ModelChoice:
 
 
 def _check_same(opened: OpenedHome, embedder: Embedder) -> None:
-    stored = opened.fingerprint
-    if stored is not None and not stored.matches(embedder.fingerprint):
+    stored, found = opened.fingerprint, embedder.fingerprint
+    if stored is None or stored.matches(found):
+        return
+    if replace(found, numbers=stored.numbers, agreement=stored.agreement) == stored:
         raise FingerprintMismatchError(
-            f"the vectors in {opened.home.path} were made with {stored}, but the model at hand is "
-            f"{embedder.fingerprint}, and they "
-            f"cannot be compared; give the same weights with --weights FILE, or make another collection with: "
-            f"dinosearch index FOLDER --home OTHER --model {embedder.fingerprint.checkpoint}"
+            f"the vectors in {opened.home.path} are {stored.numbers} and agree with float32 by {stored.agreement:.4f}, "
+            f"those of the model at hand are {found.numbers} and agree by {found.agreement:.4f}, and families that "
+            f"agree by less than {AGREEMENT} cannot be compared; use: --dtype {stored.numbers}"
         )
+    raise FingerprintMismatchError(
+        f"the vectors in {opened.home.path} were made with {stored}, but the model at hand is {found}, and they "
+        f"cannot be compared; give the same weights with --weights FILE, or make another collection with: "
+        f"dinosearch index FOLDER --home OTHER --model {found.checkpoint}"
+    )

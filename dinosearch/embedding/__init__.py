@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from dinosearch.embedding.checkpoints import CHECKPOINTS, Checkpoint, find_checkpoint
 from dinosearch.embedding.files import fetch, locate, offline, weights_folder
+from dinosearch.embedding.graphs import graphs_folder
 from dinosearch.embedding.load import open_embedder, resolve
+from dinosearch.embedding.processor import has_bfloat16
+from dinosearch.embedding.runtimes import chosen_unasked
 
 if TYPE_CHECKING:
     from dinosearch.embedding.embedder import TorchEmbedder
@@ -15,8 +18,11 @@ __all__ = [
     "CHECKPOINTS",
     "Checkpoint",
     "TorchEmbedder",
+    "chosen_unasked",
     "fetch",
     "find_checkpoint",
+    "graphs_folder",
+    "has_bfloat16",
     "locate",
     "offline",
     "open_embedder",

@@ -9,7 +9,6 @@ import ctypes
 import hashlib
 import json
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from dinosearch.embedding.graph_embedder import GraphEmbedder
 from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, graph_for
 from dinosearch.embedding.positions import cells
 from dinosearch.embedding.probe import agreement, probe_images
+from dinosearch.embedding.processor import processor
 from dinosearch.embedding.recipe import Recipe
 from dinosearch.embedding.runtimes import RUNTIMES, UNASKED, Runtime
 from dinosearch.errors import SettingError
@@ -29,6 +29,7 @@ from dinosearch.home import atomic_path
 from dinosearch.records import AGREEMENT
 
 NAMES = ("auto", *RUNTIMES, "torch")
+FORMATS = ("float32", "bfloat16", "float16", "int8")
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,19 @@ class Wanted:
         """Fill in the environment (DINOSEARCH_RUNTIME, DINOSEARCH_DEVICE) and read `auto` as nothing said.
 
         Raises:
-            SettingError: no such runtime, or number format that this runtime does not have.
+            SettingError: no such runtime or number format, or some that do not go together.
         """
         runtime = runtime or os.environ.get("DINOSEARCH_RUNTIME")
         device = device or os.environ.get("DINOSEARCH_DEVICE")
         runtime, device, dtype = (None if name in ("", "auto") else name for name in (runtime, device, dtype))
         if runtime is not None and runtime not in NAMES:
             raise SettingError(f"runtime {runtime!r} is not one of {', '.join(NAMES)}; leave it out to have it chosen")
+        if dtype is not None and dtype not in FORMATS:
+            raise SettingError(f"dtype {dtype!r} is not one of {', '.join(FORMATS)}; leave it out to have it chosen")
+        if device not in (None, "cpu") and (runtime in RUNTIMES or dtype == "int8"):
+            raise SettingError(
+                f"{runtime or dtype} is for processors, not for {device}; leave out the device, or use: --device cpu"
+            )
         if runtime in RUNTIMES and dtype is not None and dtype not in RUNTIMES[runtime][1]:
             offered = ", ".join(RUNTIMES[runtime][1])
             raise SettingError(f"{runtime} has no {dtype}, only {offered}; leave out --dtype or --runtime")
@@ -100,6 +107,8 @@ def graph_embedder(
             continue
         if found < AGREEMENT and wanted.dtype is None:
             reasons.append(f"{name}: its {numbers} vectors agree with float32 by {found:.6f} only")
+            if notify:
+                notify(f"not used: {reasons[-1]} on this machine")
             continue
         if found < AGREEMENT and notify:
             notify(
@@ -121,7 +130,7 @@ def _candidates(wanted: Wanted) -> Iterator[tuple[str, str]]:
 
 def _agreement(graph: GraphFolder, runtime: Runtime, numbers: str) -> float:
     """Mean cosine of the runtime's vectors to float32's; measured once for each version and processor."""
-    key = hashlib.sha256(f"{runtime.name} {numbers} {_processor()}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{runtime.name} {numbers} {processor()}".encode()).hexdigest()[:16]
     memory = graph.path / f"agreement-{key}.json"
     try:
         return float(json.loads(memory.read_text(encoding="utf-8"))["agreement"])
@@ -141,22 +150,15 @@ def _agreement(graph: GraphFolder, runtime: Runtime, numbers: str) -> float:
     return found
 
 
-def _processor() -> str:
-    """What decides how a processor computes: its kind and the instructions it has."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            first = file.read().split("\n\n", 1)[0].splitlines()
-    except OSError:
-        first = []
-    instructions = [line for line in first if line.startswith(("flags", "Features"))]
-    return f"{platform.machine()} {platform.processor()} {instructions}"
-
-
 def _has_cuda() -> bool:
-    """Whether a CUDA device answers, asked of the driver itself: torch takes two seconds to say the same."""
+    """Whether torch can compute on a CUDA device; the driver is asked first, because loading torch takes seconds."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         count = ctypes.c_int(0)
-        return bool(driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0)
+        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
+            return False
     except (OSError, AttributeError):
         return False
+    import torch  # it may be a build without CUDA all the same
+
+    return torch.cuda.is_available()

@@ -5,9 +5,9 @@ Vectors are normalised here and nowhere else; images are decoded and resized els
 
 from __future__ import annotations
 
-import os
+import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -18,18 +18,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dinosearch.embedding.checkpoints import Checkpoint
+from dinosearch.embedding.device_decoder import DeviceDecoder
+from dinosearch.embedding.device_queue import DeviceQueue
+from dinosearch.embedding.devices import choose_batch, choose_device, choose_formats
+from dinosearch.embedding.folding import fold_layer_scale
 from dinosearch.embedding.pooling import pool
 from dinosearch.embedding.probe import agreement, probe_images
 from dinosearch.embedding.recipe import Recipe
+from dinosearch.embedding.replay import Replays
 from dinosearch.embedding.scales import Sizes
 from dinosearch.embedding.tokens import ImageTokens, Tokens
 from dinosearch.embedding.weights import load_model
 from dinosearch.errors import SettingError
-from dinosearch.records import Fingerprint, Pooling, Preprocessing
+from dinosearch.records import AGREEMENT, Fingerprint, Pooling, Preprocessing
 
 T = TypeVar("T")
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class TorchEmbedder:
@@ -41,7 +44,8 @@ class TorchEmbedder:
         fingerprint: what the vectors are marked with; its pooling and scales say how they are made.
         preprocessing: how the pixels are prepared at the scale 1.
         device: `cpu`, `cuda`, `mps`...; None takes DINOSEARCH_DEVICE or the best there is.
-        dtype: `float32`, `bfloat16`, `float16`; None takes float16 on CUDA and float32 elsewhere.
+        dtype: `float32`, `bfloat16`, `float16`; None takes float32 on a processor, and on CUDA float16 or what else
+            agrees with float32.
         batch: images a forward pass; None chooses.
 
     Attributes:
@@ -64,7 +68,8 @@ class TorchEmbedder:
         batch: int | None = None,
     ) -> None:
         self.device = choose_device(device)
-        self.dtype = choose_dtype(dtype, self.device)
+        formats = choose_formats(dtype, self.device)
+        self.dtype = torch.float32
         self._model = model.to(device=self.device)
         self._fingerprint = fingerprint
         self._pooling = Pooling.parse(fingerprint.pooling)
@@ -74,8 +79,12 @@ class TorchEmbedder:
         self._batch = batch or choose_batch(self.preprocessing, self.device)
         self._mean = torch.tensor(checkpoint.mean, device=self.device).view(1, 3, 1, 1) * 255
         self._deviation = torch.tensor(checkpoint.deviation, device=self.device).view(1, 3, 1, 1) * 255
-        if self.dtype != torch.float32:
-            self._take_numbers()
+        self._queue: DeviceQueue | None = None
+        if formats != (torch.float32,):
+            self._take_numbers(formats)
+        if self.device.type == "cuda":
+            self._queue = DeviceQueue(self.device, Replays())
+        self._decoder = DeviceDecoder(self.preprocessing, self.device)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -112,8 +121,25 @@ class TorchEmbedder:
             ValueError: an array that is not (h, w, 3) uint8, or whose sides the model cannot take.
         """
         out = np.empty((len(pixels), self._fingerprint.dimension), dtype=np.float32)
-        for rows in self._batches(pixels):
-            out[rows] = _halved_until_it_fits(self._vectors, [pixels[row] for row in rows])
+        for rows, vectors in _one_behind((rows, self._sent(pixels, rows)) for rows in self._batches(pixels)):
+            out[rows] = vectors
+        return out
+
+    def embed_encoded(self, data: Sequence[bytes]) -> list[np.ndarray | None]:
+        """Embed the JPEG files that the device can decode and prepare itself.
+
+        Args:
+            data: encoded images.
+
+        Returns:
+            For each its (dimension,) float32 vector, or None where the image has to be prepared by `dinosearch.images`:
+            another format, a picture to be turned, colours to be converted, a damaged file.
+        """
+        out: list[np.ndarray | None] = [None] * len(data)
+        parts = (range(low, min(len(data), low + self._batch)) for low in range(0, len(data), self._batch))
+        for rows, vectors in _one_behind(self._decoded(data, part) for part in parts):
+            for row, vector in zip(rows, vectors, strict=True):
+                out[row] = vector
         return out
 
     def tokens(self, pixels: Sequence[np.ndarray], blocks: int = 1) -> list[ImageTokens]:
@@ -135,15 +161,25 @@ class TorchEmbedder:
             out.update(zip(rows, found, strict=True))
         return [out[row] for row in range(len(pixels))]
 
-    def _take_numbers(self) -> None:
-        """Bring the weights from float32 to the number format, and measure what that does to the vectors."""
-        pictures, dtype = list(probe_images(self.patch_size)), self.dtype
-        self.dtype = torch.float32
+    def _take_numbers(self, formats: tuple[torch.dtype, ...]) -> None:
+        """Bring the weights to the first of the formats that agrees with float32, or to the last; say how well it does.
+
+        Of a format that somebody named only the agreement is noted.
+        """
+        pictures = list(probe_images(self.patch_size))
         reference = self.embed(pictures)
-        self.dtype = dtype
-        self._model = self._model.to(dtype)
-        found = agreement(self.embed(pictures), reference)
-        self._fingerprint = replace(self._fingerprint, numbers=str(dtype).removeprefix("torch."), agreement=found)
+        exact = self._model.to("cpu")
+        if self.device.type == "cuda":
+            exact = fold_layer_scale(exact)
+        for dtype in formats:
+            self.dtype = dtype
+            model = exact if dtype == formats[-1] else copy.deepcopy(exact)
+            self._model = model.to(device=self.device, dtype=dtype)
+            found = agreement(self.embed(pictures), reference)
+            if found >= AGREEMENT:
+                break
+        numbers = str(self.dtype).removeprefix("torch.")
+        self._fingerprint = replace(self._fingerprint, numbers=numbers, agreement=found)
 
     def _batches(self, pixels: Sequence[np.ndarray]) -> Iterator[list[int]]:
         """Numbers of images that can be stacked at every scale, at most a batch each."""
@@ -156,18 +192,50 @@ class TorchEmbedder:
             for start in range(0, len(rows), self._batch):
                 yield rows[start : start + self._batch]
 
-    def _vectors(self, images: list[np.ndarray]) -> list[np.ndarray]:
+    def _sent(self, pixels: Sequence[np.ndarray], rows: list[int]) -> Callable[[], np.ndarray]:
+        """Vectors of images that can be stacked; on a GPU they are launched here and waited for by the call."""
+        images = [pixels[row] for row in rows]
         inside = self._sizes.inside(images[0])
+        if self._queue is not None:
+            try:
+                return self._queue.submit(images, inside, partial(self._unit, inside))
+            except torch.cuda.OutOfMemoryError:
+                self._queue.forget()
+        return self._at_once(images)
+
+    def _decoded(self, data: Sequence[bytes], part: range) -> tuple[list[int], Callable[[], np.ndarray]]:
+        """The numbers of the files in a part that the device prepared, and their vectors as of `_sent`."""
+        prepared = zip(part, self._decoder.prepare([data[row] for row in part]), strict=True)
+        known = {row: image for row, image in prepared if image is not None}
+        if not known:
+            return [], lambda: np.empty((0, self._fingerprint.dimension), np.float32)
+        batch = torch.stack(list(known.values()))
+        inside = (batch.shape[1], batch.shape[2])
+        if self._queue is not None:
+            try:
+                return list(known), self._queue.submit_there(batch, inside, partial(self._unit, inside))
+            except torch.cuda.OutOfMemoryError:
+                self._queue.forget()
+        return list(known), self._at_once(list(batch.cpu().numpy()))
+
+    def _at_once(self, images: list[np.ndarray]) -> Callable[[], np.ndarray]:
+        vectors: list[np.ndarray] = _halved_until_it_fits(self._vectors, images)
+        return lambda: np.stack(vectors)
+
+    def _vectors(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        return list(self._unit(self._sizes.inside(images[0]), self._stacked(images)).cpu().numpy())
+
+    def _unit(self, inside: tuple[int, int], batch: Tensor) -> Tensor:
+        """(n, d) float32 unit vectors on the device of (n, h, w, 3) uint8 images there."""
         vectors = [
             F.normalize(pool(self._pooling, self._last_blocks(view, self._pooling.blocks)).float(), dim=-1)
-            for view in self._sizes.views(self._loaded(images), inside)
+            for view in self._sizes.views(_planes(batch), inside)
         ]
-        unit = vectors[0] if len(vectors) == 1 else F.normalize(torch.stack(vectors).mean(dim=0), dim=-1)
-        return list(unit.cpu().numpy())
+        return vectors[0] if len(vectors) == 1 else F.normalize(torch.stack(vectors).mean(dim=0), dim=-1)
 
     def _tokens(self, blocks: int, images: list[np.ndarray]) -> list[ImageTokens]:
         found = []
-        for tokens in self._last_blocks(self._loaded(images), blocks):
+        for tokens in self._last_blocks(_planes(self._stacked(images)), blocks):
             cls, registers, patches = (
                 part.float().cpu().numpy() for part in (tokens.cls, tokens.registers, tokens.patches)
             )
@@ -176,9 +244,9 @@ class TorchEmbedder:
         *earlier, last = (list(block) for block in found)
         return [replace(image, earlier=tuple(block[i] for block in earlier)) for i, image in enumerate(last)]
 
-    def _loaded(self, images: list[np.ndarray]) -> Tensor:
-        """(n, 3, h, w) float32 in 0..255 on the device."""
-        return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float()
+    def _stacked(self, images: list[np.ndarray]) -> Tensor:
+        """(n, h, w, 3) uint8 on the device."""
+        return torch.from_numpy(np.stack(images)).to(self.device)
 
     def _last_blocks(self, batch: Tensor, count: int) -> Iterator[Tokens]:
         normalised = ((batch - self._mean) / self._deviation).to(self.dtype)
@@ -210,52 +278,19 @@ def _halved_until_it_fits(compute: Callable[[list[np.ndarray]], list[T]], images
     return _halved_until_it_fits(compute, images[:half]) + _halved_until_it_fits(compute, images[half:])
 
 
-def choose_device(name: str | None) -> torch.device:
-    """The device asked for, DINOSEARCH_DEVICE, or a CUDA device where there is one, else the processor.
-
-    Other devices that torch knows, such as `mps`, are taken when they are named: they are not tested here.
-
-    Raises:
-        SettingError: no such device on this machine.
-    """
-    name = name or os.environ.get("DINOSEARCH_DEVICE") or "auto"
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise SettingError(
-            f"device {name!r} cannot be used on this machine ({reason}); leave out --device and DINOSEARCH_DEVICE, "
-            "or use: --device cpu"
-        ) from None
-    return device
+def _planes(batch: Tensor) -> Tensor:
+    """(n, 3, h, w) float32 in 0..255 of (n, h, w, 3) uint8; channels stay last in memory, as convolutions like them."""
+    return batch.permute(0, 3, 1, 2).float()
 
 
-def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:
-    """The number format asked for, or float16 on CUDA and float32 elsewhere.
-
-    Raises:
-        SettingError: no such format, or float16 on the processor, where it is slow and gains nothing over bfloat16.
-    """
-    if name in (None, "auto"):
-        return torch.float16 if device.type == "cuda" else torch.float32
-    if name not in DTYPES:
-        raise SettingError(f"dtype {name!r} is not one of {', '.join(DTYPES)}; leave out --dtype to have it chosen")
-    if name == "float16" and device.type == "cpu":
-        raise SettingError("dtype 'float16' is for GPUs; on the processor use: --dtype bfloat16")
-    return DTYPES[str(name)]
-
-
-def choose_batch(preprocessing: Preprocessing, device: torch.device) -> int:
-    """Images a forward pass: as many pixels as 8 images of 224 x 224 on a processor, more with the memory of a GPU.
-
-    A processor gains nothing beyond 8 images of that size, measured with ViT-S/14 on 4 cores. A GPU that runs out of
-    memory in spite of this halves the batch by itself.
-    """
-    images = 8
-    if device.type == "cuda":
-        gigabytes = torch.cuda.get_device_properties(device).total_memory / 2**30
-        images = int(min(256, max(16, gigabytes * 8)))
-    return max(1, int(images * (224 / preprocessing.size) ** 2))
+def _one_behind(
+    launched: Iterable[tuple[list[int], Callable[[], np.ndarray]]],
+) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Rows with their vectors, each waited for when the one after it has been launched."""
+    before: tuple[list[int], Callable[[], np.ndarray]] | None = None
+    for rows, wait in launched:
+        if before is not None:
+            yield before[0], before[1]()
+        before = rows, wait
+    if before is not None:
+        yield before[0], before[1]()

@@ -110,7 +110,8 @@ def graph_for(
 
 
 def _make(checkpoint: Checkpoint, weights: Path, pooling: Pooling, path: Path) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # Always the same name, since one process at a time is here: what one that was killed has left is cleared away.
+    temporary = path.with_name(f"{path.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:

@@ -9,9 +9,12 @@ import os
 import sys
 from pathlib import Path
 
+from dinosearch.embedding.libraries import load_onnxruntime
+
 
 def quantise(graph: Path, target: Path) -> None:
     """Write `target`, one file, atomically."""
+    load_onnxruntime()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
 
 from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, run_child
+from dinosearch.embedding.libraries import load_onnxruntime, load_openvino
+from dinosearch.embedding.processor import has_bfloat16
 
 Outputs = tuple[np.ndarray, np.ndarray]
 """Vectors (n, D) float32, not of unit length, and tokens (n, t, d) float32."""
@@ -47,13 +50,20 @@ class OpenVino:
         many: work on many images at a time, one on each core, instead of on one with all cores.
     """
 
-    def __init__(self, graph: GraphFolder, numbers: str, many: bool) -> None:
-        import openvino
+    # The first call of each kind goes alone. OpenVINO's bindings (2026.4) make objects that all calls share then, and
+    # let go of Python's lock on the way: a second call waits for them, holding that lock, and both stand for ever.
+    _lock = threading.Lock()
+    _used = False
 
+    def __init__(self, graph: GraphFolder, numbers: str, many: bool) -> None:
+        openvino = load_openvino()
         self.name = f"openvino {version('openvino')}"
-        core = openvino.Core()
-        if numbers == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise GraphUnavailableError("this processor has no bfloat16")
+        with self._lock:
+            self._open(openvino.Core(), graph, numbers, many)
+
+    def _open(self, core: Any, graph: GraphFolder, numbers: str, many: bool) -> None:
+        if numbers not in openvino_formats(core):
+            raise GraphUnavailableError(f"this processor has no {numbers}")
         self.streams, self.part = (cores(), 1) if many else (1, 8)
         settings = {
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[numbers],
@@ -62,8 +72,9 @@ class OpenVino:
             "INFERENCE_NUM_THREADS": str(cores()),
             # Decoders work on the same cores, and a thread bound to a busy one would wait for it.
             "ENABLE_CPU_PINNING": False,
-            "CACHE_DIR": str(graph.path / "openvino"),
         }
+        if os.access(graph.path, os.W_OK):  # it refuses a folder that it cannot write
+            settings["CACHE_DIR"] = str(graph.path / "openvino")
         model = core.compile_model(str(graph.model), "CPU", settings)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.streams):
@@ -71,6 +82,14 @@ class OpenVino:
 
     def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
         """See `Runtime.run`."""
+        if not OpenVino._used:
+            with self._lock:
+                outputs = self._infer(images, cells)
+                OpenVino._used = True
+            return outputs
+        return self._infer(images, cells)
+
+    def _infer(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
         request = self._requests.get()
         try:
             request.infer([images] if cells is None else [images, cells], share_inputs=True)
@@ -84,8 +103,7 @@ class OnnxRuntime:
     """A graph in ONNX Runtime; arguments as `OpenVino`, with the numbers `float32` or `int8`."""
 
     def __init__(self, graph: GraphFolder, numbers: str, many: bool) -> None:
-        import onnxruntime
-
+        onnxruntime = load_onnxruntime()
         self.name = f"onnxruntime {version('onnxruntime')}"
         self.streams, self.part = 1, 8
         options = onnxruntime.SessionOptions()
@@ -114,6 +132,18 @@ RUNTIMES: dict[str, tuple[Callable[[GraphFolder, str, bool], Runtime], tuple[str
 UNASKED = ("bfloat16", "float32")
 """Formats that may be chosen without being asked for; int8 loses too much for that: cosines down to 0.990 were measured
 with random weights, and real ones have larger outliers (performance.md, sections A and B)."""
+
+
+def openvino_formats(core: Any) -> list[str]:
+    """The number formats that are worth having of OpenVINO on this processor, the fastest first."""
+    fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") and has_bfloat16() is not False
+    return ["bfloat16", "float32"] if fast else ["float32"]
+
+
+def chosen_unasked(formats: Mapping[str, Collection[str]]) -> tuple[str, str]:
+    """The runtime and format that are tried first, of those in `formats` by runtime; torch where there is none."""
+    table = [(name, numbers) for numbers in UNASKED for name in RUNTIMES if numbers in formats.get(name, ())]
+    return table[0] if table else ("torch", "float32")
 
 
 def cores() -> int:

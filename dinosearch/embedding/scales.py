@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -74,8 +73,9 @@ class Sizes:
         height, width = (_multiple(side * factor, step) for side in inside)
         picture = _centre(images, inside)
         shrunk = F.interpolate(picture, size=(height, width), mode="bicubic", antialias=True).round().clamp(0, 255)
-        canvas = torch.as_tensor(self._colour, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
-        canvas = canvas.repeat(len(images), 1, *(-(-side // self._patch) * self._patch for side in (height, width)))
+        canvas = images.new_empty(len(images), 3, *(-(-side // self._patch) * self._patch for side in (height, width)))
+        for channel, value in enumerate(self._colour.tolist()):  # by numbers: a CUDA graph cannot record an upload
+            canvas[:, channel] = value
         _centre(canvas, (height, width)).copy_(shrunk)
         return canvas
 

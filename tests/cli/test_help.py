@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +95,33 @@ def test_doctor(run: Run, monkeypatch) -> None:
     assert words.stderr.count("dinosearch: warning: ") == 2
 
 
+BOTH = {"openvino": "2026.4.1: bfloat16, float32", "onnxruntime": "1.31.1: float32, int8"}
+
+
+@pytest.mark.parametrize(
+    ("probed", "embeds"),
+    [
+        (BOTH, "openvino in bfloat16"),
+        ({**BOTH, "openvino": "2026.4.1: float32"}, "openvino in float32"),
+        ({**BOTH, "openvino": "BROKEN: ended with -4"}, "onnxruntime in float32"),
+        ({}, "torch in float32"),
+        ({**BOTH, "gpu": "NVIDIA H100 80GB HBM3, 85 GB"}, "torch in float16"),
+        ({**BOTH, "gpu": "none: the processor is used"}, "openvino in bfloat16"),
+        ({**BOTH, "gpu": "Apple GPU (mps)"}, "openvino in bfloat16"),
+    ],
+)
+def test_doctor_says_what_embeds(monkeypatch, tmp_path: Path, probed: dict[str, str], embeds: str) -> None:
+    monkeypatch.delenv("DINOSEARCH_RUNTIME", raising=False)
+    monkeypatch.setenv("DINOSEARCH_GRAPHS", str(tmp_path / "graphs"))
+    (tmp_path / "graphs" / "one").mkdir(parents=True)
+    (tmp_path / "graphs" / "one" / "facts.json").touch()
+    found = doctor_module._embedding(probed)
+    assert found["embeds by"] == embeds
+    assert found["graphs"] == f"1 prepared models in {tmp_path / 'graphs'}"
+    monkeypatch.setenv("DINOSEARCH_RUNTIME", "onnxruntime")
+    assert doctor_module._embedding(probed)["embeds by"] == f"{embeds}; DINOSEARCH_RUNTIME says onnxruntime"
+
+
 @pytest.mark.parametrize(
     ("sqlite", "warned"),
     [((3, 40, 1), True), ((3, 51, 2), True), ((3, 51, 3), False), ((3, 52, 0), True), ((3, 53, 0), False)],
@@ -106,10 +134,13 @@ def test_doctor_knows_the_fixed_sqlite(monkeypatch, sqlite: tuple[int, int, int]
 @pytest.mark.slow
 def test_probes_find_what_is_installed() -> None:
     found = doctor_module._probe()
-    assert list(found) == ["torch", "gpu", "faiss"]
+    assert list(found) == ["torch", "gpu", "faiss", "openvino", "onnxruntime"]
     assert found["torch"].split("+")[0] == version("torch").split("+")[0]
     assert found["faiss"][0].isdecimal()
     assert "BROKEN" not in found["gpu"]
+    assert found["openvino"].startswith(f"{version('openvino')}: ")
+    assert found["openvino"].endswith("float32")
+    assert found["onnxruntime"] == f"{version('onnxruntime')}: float32, int8"
 
 
 def test_a_probe_that_dies_is_a_finding(monkeypatch) -> None:
