@@ -148,7 +148,8 @@ class Detailing:
         with DecodePool(preprocessing, embedder.patch_size, workers=workers) as pool:
             prepared, done = pool.prepare_all(with_members(self._files(ids, wanted))), 0
             while batch := list(islice(prepared, _BATCH)):
-                read = [(wanted[file.path].id, image) for file, image in batch if _is_still(image, wanted[file.path])]
+                known = [(wanted.pop(file.path), image) for file, image in batch]
+                read = [(record.id, image) for record, image in known if _is_still(image, record)]
                 maps = tokens([image.pixels for _, image in read]) if read else []
                 done += len(batch)
                 self._progress(stage, done, len(ids))

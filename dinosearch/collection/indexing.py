@@ -1,7 +1,8 @@
 """One `index` run: from a plan to vectors, rows and a fresh vector index, batch by committed batch.
 
 Every batch is one transaction whose vectors are on disk before it commits, so an interrupted run loses at most the
-batch in hand, and the next run goes on from there.
+batches in hand, and the next run goes on from there. Three things go on at a time: child processes decode the images to
+come, this thread embeds a batch, another one commits the batch before.
 """
 
 from __future__ import annotations
@@ -10,24 +11,29 @@ import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from dinosearch.collection.behind import Behind
 from dinosearch.collection.plan import Plan, make_plan
 from dinosearch.errors import DinosearchError
 from dinosearch.images import DecodePool, is_member, iter_members, read_bytes, split_member
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import FoundFile, IndexSummary, PreparedImage, Problem
+from dinosearch.store import KnownFiles
 
 if TYPE_CHECKING:
     from dinosearch.collection.opened import OpenedHome
-    from dinosearch.store import KnownFile, Transaction
+    from dinosearch.store import Transaction
 
 T = TypeVar("T")
 
 _BULK = 1000  # rows of a transaction that carries no vectors
+_BATCH = 32  # images a commit: enough that the two syncs of the disk stay small beside the forward passes
+_BATCH_BYTES = 32 << 20  # of their pixels, of which three batches may be held: to come, in hand, being committed
 
 
 class IndexRun:
@@ -47,7 +53,7 @@ class IndexRun:
         self._counts: Counter[str] = Counter()
         self._failures: list[Problem] = []
         self._gone_by_image: dict[int, list[str]] = defaultdict(list)
-        self._known: dict[str, KnownFile] = {}
+        self._known = KnownFiles()
 
     def run(
         self,
@@ -69,9 +75,9 @@ class IndexRun:
             retry_failed=retry_failed,
             on_file=lambda seen: self._progress("scan", seen, None),
         )
-        self._known = self._store.known()
-        for path, known in plan.gone.items():
-            self._gone_by_image[known.image_id].append(path)
+        self._known = plan.known
+        for path, image_id in plan.gone.items():
+            self._gone_by_image[image_id].append(path)
         self._counts.update(unchanged=plan.unchanged, offline=plan.offline)
         self._note_problems(plan)
         total = len(plan.to_read)
@@ -92,7 +98,9 @@ class IndexRun:
 
     def _recognise(self, files: list[FoundFile], total: int) -> list[FoundFile]:
         """Settle by content hash what has the size of a known file: moved, copied, only touched. Returns the rest."""
-        sizes = {known.size for known in self._known.values()} | self._store.removed_sizes()
+        sizes = {file.size for file in files}
+        if sizes:
+            sizes = sizes.intersection(self._known.sizes) | sizes.intersection(self._store.removed_sizes())
         candidates: list[FoundFile] = []
         rest: list[FoundFile] = []
         for file in files:
@@ -116,21 +124,29 @@ class IndexRun:
         """Decode, embed and commit what is left, one batch a transaction."""
         if not files:
             return
-        done = total - len(files)
-        # Enough images a commit that the two syncs of the disk stay small beside the forward passes.
         embedder = self._embedder()
-        size = max(embedder.batch_size, 32)
-        with DecodePool(embedder.preprocessing, embedder.patch_size, workers=workers) as pool:
+        preprocessing = embedder.preprocessing
+        size = max(embedder.batch_size, min(_BATCH, _BATCH_BYTES // (3 * preprocessing.size**2)))
+        done = total - len(files)
+        in_hand: set[str] = set()  # contents that are being committed: the store may not know them yet
+        with Behind() as behind, DecodePool(preprocessing, embedder.patch_size, workers=workers) as pool:
             for batch in _chunks(pool.prepare_all(with_members(files)), size):
-                self._commit(batch)
-                done += len(batch)
+                images = {item.sha256: item for _, item in batch if isinstance(item, PreparedImage)}
+                known = self._store.ids_by_sha256(sorted(images)).keys() | in_hand
+                fresh = [image for sha256, image in images.items() if sha256 not in known]
+                vectors = self._embed_batches(fresh)
+                behind.start(partial(self._commit, batch, fresh, vectors))  # which waits for the batch before
+                in_hand = {image.sha256 for image in fresh}
                 self._progress("index", done, total)
+                done += len(batch)
+            behind.wait()
+        self._progress("index", done, total)
 
-    def _commit(self, batch: list[tuple[FoundFile, PreparedImage | Problem]]) -> None:
-        images = {item.sha256: item for _, item in batch if isinstance(item, PreparedImage)}
-        ids = self._store.ids_by_sha256(sorted(images))
-        fresh = [image for sha256, image in images.items() if sha256 not in ids]
-        vectors = self._embed_batches(fresh)
+    def _commit(
+        self, batch: list[tuple[FoundFile, PreparedImage | Problem]], fresh: list[PreparedImage], vectors: np.ndarray
+    ) -> None:
+        """Store a batch: all of it, or nothing when this raises."""
+        ids = self._store.ids_by_sha256(sorted(item.sha256 for _, item in batch if isinstance(item, PreparedImage)))
         with self._store.transaction() as tx:
             for image in fresh:
                 ids[image.sha256] = tx.add_image(image.sha256, image.info)
@@ -147,15 +163,12 @@ class IndexRun:
     def _embed_batches(self, images: list[PreparedImage]) -> np.ndarray:
         if not images:
             return np.empty((0, 0), dtype=np.float32)
-        embedder = self._embedder()
-        parts = _chunks(images, embedder.batch_size)
-        return np.concatenate([embedder.embed([image.pixels for image in part]) for part in parts])
+        return self._embedder().embed([image.pixels for image in images])
 
     def _place(self, tx: Transaction, file: FoundFile, image_id: int) -> None:
         """Write where an image lies, and count what that means."""
-        known = self._known.get(file.path)
-        if known is not None:
-            self._counts["unchanged" if known.image_id == image_id else "changed"] += 1
+        if file.path in self._known:
+            self._counts["unchanged" if self._known[file.path].image_id == image_id else "changed"] += 1
         elif self._gone_by_image.get(image_id):
             tx.remove_locations([self._gone_by_image[image_id].pop()])
             self._counts["moved"] += 1

@@ -8,13 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from dinosearch.images import is_archive, scan, scan_tar
 from dinosearch.records import FoundFile, Problem
+from dinosearch.store import KnownFiles
 
 if TYPE_CHECKING:
-    from dinosearch.store import KnownFile, MetadataStore
+    from dinosearch.store import MetadataStore
+
+_TELL_EVERY = 100  # files between two calls of `on_file`: a display that draws takes longer than a look at a file
+_INVERTED = bytes([1]) + bytes(255)
 
 
 @dataclass
@@ -22,18 +27,20 @@ class Plan:
     """What one `index` run has to do.
 
     Attributes:
+        known: every file that the store knows.
         unchanged: files whose size and time are as the store knows them.
         to_read: files that are new or look changed, in the order of the sources.
-        gone: known paths under the sources that are no longer there.
+        gone: known paths under the sources that are no longer there, with the ids of their images.
         offline: known paths kept because their whole root is not there.
         problems: what could not be read while looking, and failures remembered from earlier runs.
         forgotten: paths of remembered failures under the sources that are no longer there.
         roots: the sources that were there.
     """
 
+    known: KnownFiles
     unchanged: int = 0
     to_read: list[FoundFile] = field(default_factory=list)
-    gone: dict[str, KnownFile] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)
     offline: int = 0
     problems: list[tuple[Problem, FoundFile | None]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
@@ -57,36 +64,67 @@ def make_plan(
         exclude: glob patterns of what to leave out of folders.
         follow_symlinks: also walk into symbolic links to folders.
         retry_failed: read files again that failed before and have not changed since.
-        on_file: called with the number of files seen so far.
+        on_file: called with the number of files seen so far, now and then.
     """
-    plan = Plan()
     known = store.known()
     failed = {} if retry_failed else store.known_failures()
-    seen: set[str] = set()
+    plan, seen = Plan(known), _Seen(known)
 
     def is_known(path: str, size: int, mtime_ns: int) -> bool:
-        entry = known.get(path)
-        if entry is not None:
-            return entry.size == size and entry.mtime_ns == mtime_ns
-        failure = failed.get(path)
-        return failure is not None and failure[:2] == (size, mtime_ns)
+        return known.is_same(path, size, mtime_ns) or failed.get(path, ())[:2] == (size, mtime_ns)
 
     for source in sources:
         unreadable: list[str] = []
-        before = len(seen)
+        before = seen.count
         for item in _look(source, exclude, follow_symlinks, is_known):
             if isinstance(item, Problem):
                 plan.problems.append((item, None))
                 unreadable.append(item.path)
                 continue
-            if item.path in seen:
+            if not seen.add(item.path):
                 continue
-            seen.add(item.path)
-            _sort(item, known, failed, plan)
-            if on_file:
-                on_file(len(seen))
-        _leave(source, known, failed, seen, unreadable, nothing_seen=len(seen) == before, plan=plan)
+            if failed and failed.get(item.path, ())[:2] == (item.size, item.mtime_ns):
+                plan.problems.append((Problem(item.path, failed[item.path][2]), item))
+            elif known.is_same(item.path, item.size, item.mtime_ns):
+                plan.unchanged += 1
+            else:
+                plan.to_read.append(item)
+            if on_file and seen.count % _TELL_EVERY == 1:
+                on_file(seen.count)
+        _leave(source, failed, seen, unreadable, nothing_seen=seen.count == before, plan=plan)
+    if on_file:
+        on_file(seen.count)
     return plan
+
+
+class _Seen:
+    """The paths met so far: a mark for each known one, the text of the others."""
+
+    def __init__(self, known: KnownFiles) -> None:
+        self._known = known
+        self._marks = bytearray(len(known))
+        self._new: set[str] = set()
+        self.count = 0
+
+    def add(self, path: str) -> bool:
+        """Remember the path; False where it was met before."""
+        place = self._known.places.get(path)
+        if path in self._new or (place is not None and self._marks[place]):
+            return False
+        if place is None:
+            self._new.add(path)
+        else:
+            self._marks[place] = 1
+        self.count += 1
+        return True
+
+    def __contains__(self, path: str) -> bool:
+        place = self._known.places.get(path)
+        return path in self._new if place is None else bool(self._marks[place])
+
+    def unseen(self) -> Iterator[str]:
+        """The known paths that were not met."""
+        return compress(self._known.places, self._marks.translate(_INVERTED))
 
 
 def under(path: str, folder: str) -> bool:
@@ -106,32 +144,22 @@ def _look(
     return iter(())
 
 
-def _sort(file: FoundFile, known: dict[str, KnownFile], failed: dict[str, tuple[int, int, str]], plan: Plan) -> None:
-    entry = known.get(file.path)
-    failure = failed.get(file.path)
-    if failure is not None and failure[:2] == (file.size, file.mtime_ns):
-        plan.problems.append((Problem(file.path, failure[2]), file))
-    elif entry is not None and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
-        plan.unchanged += 1
-    else:
-        plan.to_read.append(file)
-
-
 def _leave(
     source: str,
-    known: dict[str, KnownFile],
     failed: dict[str, tuple[int, int, str]],
-    seen: set[str],
+    seen: _Seen,
     unreadable: list[str],
     *,
     nothing_seen: bool,
     plan: Plan,
 ) -> None:
     """Decide about known paths of the source that were not seen: gone, or kept because they cannot be looked at."""
-    single = source in known or (os.path.isfile(source) and not is_archive(source))
+    single = source in plan.known or (os.path.isfile(source) and not is_archive(source))
     # One listed file is looked up; only a folder or an archive is worth a walk over everything that is known.
-    inside: Iterable[str] = [source] if single else (path for path in known if under(path, source))
-    missing = [path for path in inside if path in known and path not in seen]
+    if single:
+        missing = [source] if source in plan.known and source not in seen else []
+    else:
+        missing = [path for path in seen.unseen() if under(path, source)]
     # An unplugged drive leaves an absent or an empty folder; a file that is gone from a folder that is there is gone.
     if missing and nothing_seen and not (single and os.path.isdir(os.path.dirname(source))):
         plan.offline += len(missing)
@@ -149,4 +177,4 @@ def _leave(
         if any(under(path, folder) for folder in unreadable):
             plan.offline += 1
         else:
-            plan.gone[path] = known[path]
+            plan.gone[path] = plan.known[path].image_id

@@ -1,19 +1,27 @@
-"""From files to prepared pixels: finding, reading, decoding, resizing; it knows nothing of models and stores."""
+"""From files to prepared pixels: finding, reading, decoding, resizing; it knows nothing of models and stores.
+
+What only some verbs need is imported when it is first asked for: a query decodes one image and draws nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from dinosearch.images.decode import MAX_PIXELS, decode, formats
-from dinosearch.images.find import scan
-from dinosearch.images.picture import thumbnail_jpeg
-from dinosearch.images.pool import DecodePool
 from dinosearch.images.read import read_bytes
 from dinosearch.images.remote import fetch_image, is_url
 from dinosearch.images.resize import prepare, prepare_pixels, resize, upright
-from dinosearch.images.sheet import contact_sheet
 from dinosearch.images.sniff import kind
 from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
 from dinosearch.images.thumbnail import thumbnail
-from dinosearch.images.views import cut_out, drawn_on, painted_over, turned
+
+if TYPE_CHECKING:
+    from dinosearch.images.find import scan
+    from dinosearch.images.picture import thumbnail_jpeg
+    from dinosearch.images.pool import DecodePool
+    from dinosearch.images.sheet import contact_sheet
+    from dinosearch.images.views import cut_out, drawn_on, painted_over, turned
 
 __all__ = [
     "MAX_PIXELS",
@@ -43,3 +51,20 @@ __all__ = [
     "turned",
     "upright",
 ]
+
+_LATER = {
+    "DecodePool": ".pool",
+    "contact_sheet": ".sheet",
+    "cut_out": ".views",
+    "drawn_on": ".views",
+    "painted_over": ".views",
+    "scan": ".find",
+    "thumbnail_jpeg": ".picture",
+    "turned": ".views",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
+from dinosearch.images.decode import Reserve
 from dinosearch.images.read import read_bytes
 from dinosearch.images.resize import prepare
 from dinosearch.records import PreparedImage, Preprocessing, Problem
 
 
-def answer(path: str, data: bytes | None, preprocessing: Preprocessing, patch: int) -> PreparedImage | Problem:
-    """Prepare one image, read from its path where no bytes are given; what cannot be prepared becomes a problem."""
+def answer(
+    path: str, data: bytes | None, preprocessing: Preprocessing, patch: int, reserve: Reserve | None = None
+) -> PreparedImage | Problem:
+    """Prepare one image, read from its path where no bytes are given; what cannot be prepared becomes a problem.
+
+    `reserve` is as for `decode`.
+    """
     try:
-        return prepare(read_bytes(path) if data is None else data, path, preprocessing, patch)
+        return prepare(read_bytes(path) if data is None else data, path, preprocessing, patch, reserve)
     except ImageNotFoundError:
         return Problem(path, "no longer there")
     except ImageUnreadableError as error:

@@ -105,7 +105,7 @@ def _to_srgb(image: Image.Image, icc: object) -> Image.Image:
             return _transform(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def _transform(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:

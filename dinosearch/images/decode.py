@@ -30,6 +30,14 @@ from dinosearch.images.sniff import HEAD, ImageKind, kind
 from dinosearch.records import ImageInfo
 
 MAX_PIXELS = 400_000_000
+RESERVED = 64 << 20
+"""Bytes that an image may take without asking: a photograph of 12 megapixels at reduced scale takes half of it."""
+Reserve = Callable[[int], None]
+"""Asked before an image is decoded that takes more than `RESERVED` bytes, with their number; it may wait."""
+# The most that was measured beside the encoded bytes, in bytes a pixel, over modes and formats of 12 megapixels: WebP
+# with opacity 25, RGBA PNG 17, float TIFF 38, JPEG 12. A progressive JPEG is besides kept as 2 bytes for each of its
+# coefficients, which are as many as it has samples, whatever scale is asked for.
+_BYTES_A_PIXEL, _BYTES_A_WIDE_PIXEL, _BYTES_A_JPEG_PIXEL, _BYTES_OF_COEFFICIENTS = 25, 40, 12, 6
 
 # The allow-list of decoders. Multi-picture JPEG (MPO) is read as the plain JPEG that it starts with.
 _DECODERS: dict[ImageKind, Callable[[io.BytesIO], ImageFile]] = {
@@ -45,7 +53,12 @@ _DECODERS: dict[ImageKind, Callable[[io.BytesIO], ImageFile]] = {
 
 
 def decode(
-    data: bytes, name: str, *, max_pixels: int = MAX_PIXELS, hint: int | None = None
+    data: bytes,
+    name: str,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    hint: int | None = None,
+    reserve: Reserve | None = None,
 ) -> tuple[Image.Image, ImageInfo]:
     """Decode the first frame of an image.
 
@@ -59,6 +72,7 @@ def decode(
         hint: the shortest side in pixels that is of use; JPEG may then be decoded at a reduced scale whose shorter side
             is at least twice that (2.9 times faster at 12 megapixels, PSNR of the 224-pixel result 52 dB and more:
             measured with libjpeg-turbo 3.2).
+        reserve: asked for the memory of a large image before it is decoded.
 
     Returns:
         image: upright, mode RGB.
@@ -72,7 +86,7 @@ def decode(
         raise ImageUnreadableError(name, _not_an_image(data))
     try:
         with _quiet():
-            return _decode(data, name, format_, max_pixels, hint)
+            return _decode(data, name, format_, max_pixels, hint, reserve)
     except ImageUnreadableError:
         raise
     except MemoryError:
@@ -87,7 +101,7 @@ def formats() -> tuple[str, ...]:
 
 
 def _decode(
-    data: bytes, name: str, format_: ImageKind, max_pixels: int, hint: int | None
+    data: bytes, name: str, format_: ImageKind, max_pixels: int, hint: int | None, reserve: Reserve | None
 ) -> tuple[Image.Image, ImageInfo]:
     with _DECODERS[format_](io.BytesIO(data)) as image:
         width, height = image.size
@@ -98,6 +112,9 @@ def _decode(
             raise ImageUnreadableError(name, reason)
         if format_ == "JPEG" and hint is not None:
             image.draft(None, (2 * hint, 2 * hint))
+        needed = _bytes_needed(image, width * height)
+        if reserve is not None and needed > RESERVED:
+            reserve(needed)
         image.load()
         # After loading: PNG may carry EXIF behind the pixels; the TIFF and HEIF plugins turn the picture themselves.
         exif = read_exif(image)
@@ -109,6 +126,14 @@ def _decode(
         if (rgb.width < rgb.height) != (width < height):
             width, height = height, width
         return rgb, ImageInfo(width, height, format_, taken(exif), camera(exif))
+
+
+def _bytes_needed(image: ImageFile, pixels: int) -> int:
+    """Memory at the peak of decoding, about; the image may be set to a reduced scale of its `pixels`."""
+    loaded = image.width * image.height
+    if not isinstance(image, JpegImageFile):
+        return loaded * (_BYTES_A_WIDE_PIXEL if image.mode[0] in "IF" else _BYTES_A_PIXEL)
+    return loaded * _BYTES_A_JPEG_PIXEL + pixels * _BYTES_OF_COEFFICIENTS * ("progressive" in image.info)
 
 
 def _not_an_image(data: bytes) -> str:

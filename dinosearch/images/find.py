@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import itemgetter
 
 from dinosearch.images.ignore import IGNORE_FILE, IgnoreRules
 from dinosearch.images.sniff import HEAD, kind
@@ -23,9 +24,9 @@ class _Folder:
     """One folder on the way down: what is left of it, and what its descendants must respect."""
 
     path: str
-    entries: Iterator[tuple[os.DirEntry[str], bool]]
+    entries: list[tuple[str, os.DirEntry[str], bool]]  # those still to come, the next one last
     identity: tuple[int, int] | None
-    rules: list[tuple[str, IgnoreRules]] = field(default_factory=list)
+    rules: list[tuple[str, IgnoreRules]]  # the first that decides wins
 
 
 def scan(
@@ -62,7 +63,9 @@ def scan(
     if not stat.S_ISDIR(status.st_mode):
         yield Problem(root, "not a regular file or folder")
         return
-    yield from _walk(root, IgnoreRules(exclude), follow_symlinks, known or _nothing_known)
+    # Without patterns nothing is matched: a million files are looked at in seconds.
+    rules = [(root, IgnoreRules(exclude))] if exclude else []
+    yield from _walk(root, rules, follow_symlinks, known or _nothing_known)
 
 
 def error_clause(error: OSError) -> str:
@@ -81,46 +84,54 @@ def _nothing_known(path: str, size: int, mtime_ns: int) -> bool:
     return False
 
 
-def _walk(root: str, exclude: IgnoreRules, follow: bool, known: Known) -> Iterator[FoundFile | Problem]:
+def _walk(root: str, rules: list[tuple[str, IgnoreRules]], follow: bool, known: Known) -> Iterator[FoundFile | Problem]:
     # An explicit stack: folders may be nested deeper than Python's recursion limit.
-    opened = _open(root, [], follow)
+    opened = _open(root, rules, len(rules), follow)
     if isinstance(opened, Problem):
         yield opened
         return
     stack = [opened]
     while stack:
         folder = stack[-1]
-        entry, is_folder = next(folder.entries, (None, False))
-        if entry is None:
+        if not folder.entries:
             stack.pop()
             continue
-        if is_hidden(entry.name) or _left_out(entry.path, is_folder, root, exclude, folder.rules):
+        _, entry, is_folder = folder.entries.pop()
+        if folder.rules and _left_out(entry.path, is_folder, folder.rules):
             continue
         if not is_folder:
             found = _look_at(entry, follow, known)
             if found is not None:
                 yield found
             continue
-        opened = _open(entry.path, folder.rules, follow)
+        opened = _open(entry.path, folder.rules, len(rules), follow)
         if isinstance(opened, Problem):
             yield opened
         elif opened.identity is None or all(opened.identity != above.identity for above in stack):
             stack.append(opened)
 
 
-def _open(path: str, rules: list[tuple[str, IgnoreRules]], follow: bool) -> _Folder | Problem:
+def _open(path: str, rules: list[tuple[str, IgnoreRules]], first: int, follow: bool) -> _Folder | Problem:
+    """List a folder; its own ignore file takes precedence after the `first` of the rules from above."""
+    entries = []
+    own = None
     try:
         # Only links can close a loop, so that the identity is needed only when they are followed.
         status = os.stat(path) if follow else None
         with os.scandir(path) as listing:
-            entries = [(entry, _is_folder(entry, follow)) for entry in listing]
-        own = _read_rules(path) if any(entry.name == IGNORE_FILE for entry, _ in entries) else None
+            for entry in listing:
+                name = entry.name
+                if not is_hidden(name):
+                    is_folder = _is_folder(entry, follow)
+                    # With "/" behind folders this is the order of the full paths as text.
+                    entries.append((name + "/" if is_folder else name, entry, is_folder))
+                elif name == IGNORE_FILE:
+                    own = _read_rules(path)
     except OSError as error:
         return Problem(path, error_clause(error))
-    # With "/" behind folders this is the order of the full paths as text.
-    entries.sort(key=lambda pair: pair[0].name + "/" * pair[1])
+    entries.sort(key=itemgetter(0), reverse=True)
     identity = (status.st_dev, status.st_ino) if status else None
-    return _Folder(path, iter(entries), identity, [*rules, (path, own)] if own else rules)
+    return _Folder(path, entries, identity, [*rules[:first], (path, own), *rules[first:]] if own else rules)
 
 
 def _is_folder(entry: os.DirEntry[str], follow: bool) -> bool:
@@ -135,10 +146,8 @@ def _read_rules(folder: str) -> IgnoreRules:
         return IgnoreRules(file)
 
 
-def _left_out(
-    path: str, is_folder: bool, root: str, exclude: IgnoreRules, rules: list[tuple[str, IgnoreRules]]
-) -> bool:
-    for folder, ignore in [(root, exclude), *reversed(rules)]:
+def _left_out(path: str, is_folder: bool, rules: list[tuple[str, IgnoreRules]]) -> bool:
+    for folder, ignore in rules:
         relative = os.path.relpath(path, folder) if os.sep != "/" else path[len(folder.rstrip("/")) + 1 :]
         decision = ignore.decide(relative.replace(os.sep, "/"), is_folder)
         if decision is not None:

@@ -10,26 +10,30 @@ import contextlib
 import logging
 import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 
+from dinosearch.images.ahead import Ahead
 from dinosearch.images.answer import answer
-from dinosearch.images.messages import receive, send, unpack_answer
+from dinosearch.images.budget import MemoryBudget
+from dinosearch.images.capacity import available_memory, cores
+from dinosearch.images.child import Child, Watchdog
+from dinosearch.images.decode import RESERVED
 from dinosearch.records import FoundFile, PreparedImage, Preprocessing, Problem
 
 _logger = logging.getLogger(__name__)
 
 _MAX_WORKERS = 8
-_AHEAD_BYTES = 256 << 20  # of encoded images handed over as bytes; the pixels of an answer are small
-_START_TIMEOUT = 120.0  # seconds for a worker to import Pillow and numpy, generous for a cold disk
-_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+_SHARE = 0.5
+"""Of the memory that is free when a pool is made: the model and the rest of the machine need some too."""
+_WORKER_BYTES = 40 << 20
+"""Resident memory of a worker's own beside what an image takes; half as much again is shared between workers."""
+_AHEAD, _AHEAD_BYTES = 128, 64 << 20
+"""Images decoded ahead of the one who takes them, and bytes of pixels and of content handed over: some batches, so that
+model and decoders seldom wait for each other."""
+
+Item = FoundFile | tuple[FoundFile, bytes]
 
 
 class DecodePool:
@@ -52,7 +56,7 @@ class DecodePool:
         Args:
             preprocessing: what the prepared images shall look like.
             patch: sides that `fit` pads become multiples of this.
-            workers: child processes; None takes one for each core, at most 8.
+            workers: child processes; None takes one for each core, at most 8 and fewer where memory is short.
             timeout: seconds that one image may take.
 
         Raises:
@@ -63,13 +67,17 @@ class DecodePool:
         if not timeout > 0:
             raise ValueError(f"timeout is a positive number of seconds, not {timeout}")
         self._preprocessing, self._patch, self._timeout = preprocessing, patch, timeout
-        self._workers = workers or min(_cores(), _MAX_WORKERS)
+        memory = int(_SHARE * available_memory())
+        each = _WORKER_BYTES + RESERVED
+        self._workers = workers or max(1, min(cores(), _MAX_WORKERS, memory // each))
+        self._budget = MemoryBudget(max(0, memory - self._workers * each))
         self._inline = os.environ.get("DINOSEARCH_DECODE") == "inline"
-        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        self._started: set[_Worker] = set()
+        self._idle: queue.LifoQueue[Child] = queue.LifoQueue()
+        self._started: set[Child] = set()
+        self._runs: list[Ahead[Item, PreparedImage | Problem]] = []
         self._lock = threading.Lock()
         self._closed = False
-        self._threads: ThreadPoolExecutor | None = None
+        self._watchdog = Watchdog()
 
     def __enter__(self) -> DecodePool:
         return self
@@ -84,18 +92,21 @@ class DecodePool:
         with self._lock:
             self._closed = True
             started, self._started = self._started, set()
+        for run in self._runs:
+            run.stop()
+        self._budget.close()
         for worker in started:
             worker.end()
-        if self._threads is not None:
-            self._threads.shutdown(wait=True, cancel_futures=True)
+        for run in self._runs:
+            run.join()
+        self._watchdog.close()
 
-    def prepare_all(
-        self, files: Iterable[FoundFile | tuple[FoundFile, bytes]]
-    ) -> Iterator[tuple[FoundFile, PreparedImage | Problem]]:
+    def prepare_all(self, files: Iterable[Item]) -> Iterator[tuple[FoundFile, PreparedImage | Problem]]:
         """Decode and resize files.
 
         Args:
-            files: found files, or pairs of one and its content (tar members); taken only a little ahead.
+            files: found files, or pairs of one and its content (tar members); drawn only a little ahead,
+                in threads of the pool.
 
         Yields:
             Each file with its prepared image, or with the problem that it has, in the order of `files`.
@@ -105,44 +116,40 @@ class DecodePool:
         """
         if self._closed:
             raise ValueError("the decode pool is closed")
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="dinosearch-decode")
-        pending: deque[tuple[FoundFile, int, Future[PreparedImage | Problem]]] = deque()
-        held = 0
-        try:
-            for item in files:
-                file, data = item if isinstance(item, tuple) else (item, None)
-                size = len(data) if data is not None else 0
-                pending.append((file, size, self._threads.submit(self._prepare, file.path, data)))
-                held += size
-                while len(pending) > 4 * self._workers + 8 or (held > _AHEAD_BYTES and pending):
-                    file, size, future = pending.popleft()
-                    held -= size
-                    yield file, future.result()
-            while pending:
-                file, _, future = pending.popleft()
-                yield file, future.result()
-        finally:
-            for _, _, future in pending:
-                future.cancel()
+        run = Ahead(files, self._prepare, self._weigh, threads=self._workers, most=_AHEAD, most_bytes=_AHEAD_BYTES)
+        self._runs.append(run)
+        for item, result in run:
+            yield item[0] if isinstance(item, tuple) else item, result
 
-    def _prepare(self, path: str, data: bytes | None) -> PreparedImage | Problem:
+    def _prepare(self, item: Item) -> PreparedImage | Problem:
+        file, data = item if isinstance(item, tuple) else (item, None)
         worker = None if self._inline else self._take_worker()
-        if worker is None:
-            return answer(path, data, self._preprocessing, self._patch)
-        result, alive = worker.ask(path, data, self._timeout)
+        with self._budget.lease() as reserve:
+            size = len(data) if data is not None else file.size
+            if size > RESERVED:
+                reserve(size)
+            if worker is None:
+                return answer(file.path, data, self._preprocessing, self._patch, reserve)
+            result, alive = worker.ask(file.path, data, self._timeout, reserve)
         if alive:
             self._idle.put(worker)
         else:
             self._drop(worker)
         return result
 
-    def _drop(self, worker: _Worker) -> None:
+    def _weigh(self, item: Item, result: PreparedImage | Problem | None) -> int:
+        """Bytes that the pool holds for an image: its content while it is decoded, and its pixels."""
+        if result is not None:
+            return result.pixels.nbytes if isinstance(result, PreparedImage) else 0
+        content = len(item[1]) if isinstance(item, tuple) else 0
+        return content + 3 * self._preprocessing.size**2
+
+    def _drop(self, worker: Child) -> None:
         worker.end()
         with self._lock:
             self._started.discard(worker)
 
-    def _take_worker(self) -> _Worker | None:
+    def _take_worker(self) -> Child | None:
         """An idle worker or a new one; None where none can be started (a host program without a Python to run)."""
         with contextlib.suppress(queue.Empty):
             while True:
@@ -151,7 +158,7 @@ class DecodePool:
                     return worker
                 self._drop(worker)  # killed from outside while it waited; the next image is not to blame
         try:
-            worker = _Worker(self._preprocessing, self._patch, self._timeout)
+            worker = Child(self._preprocessing, self._patch, self._timeout, self._watchdog)
         except (OSError, EOFError) as error:
             if not self._closed:
                 _logger.warning("decoding in this process, as no worker process starts: %s", error)
@@ -163,87 +170,3 @@ class DecodePool:
         if closed:
             worker.end()
         return worker
-
-
-class _Worker:
-    """One child process, used by one thread at a time."""
-
-    def __init__(self, preprocessing: Preprocessing, patch: int, timeout: float) -> None:
-        if not sys.executable:
-            raise OSError("the path of the Python program is unknown")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "dinosearch.images.worker", str(preprocessing), str(patch), str(timeout)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # -m looks for modules in the working folder first: let that be where this package lies, not the user's.
-            cwd=_PACKAGE_PARENT,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._to, self._from = self._process.stdin, self._process.stdout
-        self._late = False
-        try:
-            with self._deadline(_START_TIMEOUT):
-                receive(self._from, 0)
-        except BaseException:
-            self.end()
-            raise
-
-    def ask(self, path: str, data: bytes | None, timeout: float) -> tuple[PreparedImage | Problem, bool]:
-        """Have one image prepared; also answers whether the worker can be used again."""
-        try:
-            with self._deadline(timeout):
-                send(self._to, {"path": path, "inline": data is not None}, data or b"")
-                # The reply is a few pixels: far below this bound, which only stops a worker that went mad.
-                header, body = receive(self._from, 1 << 30)
-                result = unpack_answer(path, header, body)
-            return result, not self._late
-        except (OSError, EOFError, ValueError):
-            if self._late:
-                return Problem(path, f"decoding took longer than {timeout:g} s"), False
-            return Problem(path, f"the decoder crashed ({self._cause()})"), False
-
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def end(self) -> None:
-        """Kill the process and collect it; safe from another thread than the one that waits for an answer."""
-        self._process.kill()
-        self._process.wait()
-        # The death is the end of file for a thread that still reads; closing a stream twice is harmless.
-        for stream in (self._to, self._from):
-            with contextlib.suppress(OSError, RuntimeError, ValueError):
-                stream.close()
-
-    @contextlib.contextmanager
-    def _deadline(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self._expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()  # so that it cannot fire after the answer is taken, into the next image
-
-    def _expire(self) -> None:
-        self._late = True
-        self._process.kill()
-
-    def _cause(self) -> str:
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return "it answered nonsense"
-        if code >= 0:
-            return f"exit code {code}"
-        with contextlib.suppress(ValueError):
-            return f"signal {-code}, {signal.Signals(-code).name}"
-        return f"signal {-code}"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from dinosearch.images.colour import to_rgb
-from dinosearch.images.decode import decode
+from dinosearch.images.decode import Reserve, decode
 from dinosearch.images.exif import camera, read_exif, taken, transposition
 from dinosearch.records import ImageInfo, PreparedImage, Preprocessing
 
@@ -18,7 +18,9 @@ MEAN_COLOUR = (124, 116, 104)
 _CROP_RATIO = 256 / 224
 
 
-def prepare(data: bytes, name: str, preprocessing: Preprocessing, patch: int = 14) -> PreparedImage:
+def prepare(
+    data: bytes, name: str, preprocessing: Preprocessing, patch: int = 14, reserve: Reserve | None = None
+) -> PreparedImage:
     """Decode and resize one encoded image.
 
     Args:
@@ -26,11 +28,12 @@ def prepare(data: bytes, name: str, preprocessing: Preprocessing, patch: int = 1
         name: what to call it in errors, such as its path.
         preprocessing: mode and size of the result.
         patch: sides that `fit` pads become multiples of this.
+        reserve: as for `decode`.
 
     Raises:
         ImageUnreadableError: it cannot be decoded.
     """
-    image, info = decode(data, name, hint=_useful_side(preprocessing))
+    image, info = decode(data, name, hint=_useful_side(preprocessing), reserve=reserve)
     return PreparedImage(resize(image, preprocessing, patch), info, hashlib.sha256(data).hexdigest())
 
 

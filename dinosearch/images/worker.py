@@ -5,6 +5,7 @@ python -m dinosearch.images.worker PREPROCESSING PATCH TIMEOUT
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -24,19 +25,22 @@ def main(arguments: list[str]) -> None:
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     send(sink, {"ready": True})
-    while True:
-        try:
-            header, body = receive(source, MAX_FILE)
-        except EOFError:
-            return
-        _set_alarm(timeout)
-        path = header["path"]
-        result = answer(path, body if header["inline"] else None, preprocessing, patch)
+
+    def reserve(count: int) -> None:
+        # The parent shares the memory among the workers, and may let this one wait as long as it likes.
         _set_alarm(0)
-        try:
+        send(sink, {"needs": count})
+        receive(source, 0)
+        _set_alarm(timeout)
+
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+        while True:
+            header, body = receive(source, MAX_FILE)
+            _set_alarm(timeout)
+            result = answer(header["path"], body if header["inline"] else None, preprocessing, patch, reserve)
+            _set_alarm(0)
             send(sink, *pack_answer(result))
-        except OSError:
-            return
+            del body, result
 
 
 def _set_alarm(seconds: float) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # an index run holds one for every file that it has to read
 class FoundFile:
     """One image candidate that a source offers.
 

@@ -3,9 +3,22 @@
 It is the only package that imports SQLAlchemy, and it knows nothing of vectors.
 """
 
-from dinosearch.store.filters import FIELDS, Filter, matches, parse_filter
-from dinosearch.store.reading import KnownFile
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dinosearch.store import filters
+from dinosearch.store.known import KnownFile, KnownFiles
 from dinosearch.store.store import MetadataStore
 from dinosearch.store.transaction import Transaction
 
-__all__ = ["FIELDS", "Filter", "KnownFile", "MetadataStore", "Transaction", "matches", "parse_filter"]
+if TYPE_CHECKING:
+    from dinosearch.store.filters import FIELDS, Filter, matches, parse_filter
+
+__all__ = ["FIELDS", "Filter", "KnownFile", "KnownFiles", "MetadataStore", "Transaction", "matches", "parse_filter"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("FIELDS", "Filter", "matches", "parse_filter"):  # imported when first asked for
+        return getattr(filters, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

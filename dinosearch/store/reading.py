@@ -8,38 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timezone
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from sqlalchemy import Connection, Select, Text, func, select, type_coerce
 
 from dinosearch.records import ImageRecord, Problem
 from dinosearch.store.database import Database
-from dinosearch.store.filters import Filter, compile_filter
-from dinosearch.store.paths import from_store, under
+from dinosearch.store.known import KnownFile, KnownFiles
+from dinosearch.store.paths import under
 from dinosearch.store.tables import failures, images, locations, roots, settings
 from dinosearch.store.times import from_microseconds
+
+if TYPE_CHECKING:
+    from dinosearch.store.filters import Filter
 
 # Values in one IN list: below 32,766, the variables that SQLite allows in a statement (sqlite.org/limits.html).
 CHUNK = 1000
 
 _T = TypeVar("_T")
-
-
-class KnownFile(NamedTuple):
-    """One location as an index run needs it; a tuple, because a run holds one of them for every known file.
-
-    Attributes:
-        location_id: never reused.
-        image_id: the content that was at the path.
-        size: bytes of the file.
-        mtime_ns: modification time, nanoseconds since the epoch.
-    """
-
-    location_id: int
-    image_id: int
-    size: int
-    mtime_ns: int
 
 
 _RECORD_COLUMNS = (
@@ -71,7 +58,7 @@ class Reader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known(self, prefix: str | None = None) -> dict[str, KnownFile]:
+    def known(self, prefix: str | None = None) -> KnownFiles:
         """Every known file by path.
 
         Args:
@@ -148,6 +135,8 @@ class Reader:
 
     def select(self, where: Filter) -> np.ndarray:
         """int64 ids, ascending, of the images with at least one file that matches."""
+        from dinosearch.store.filters import compile_filter
+
         statement = select(locations.c.image_id).distinct().select_from(_JOINED).where(compile_filter(where))
         with self._database.read() as connection:
             return _ids(connection, statement.order_by(locations.c.image_id))
@@ -205,11 +194,10 @@ def chunks(items: Iterable[_T], size: int) -> Iterator[Sequence[_T]]:
         yield part
 
 
-def _known_files(connection: Connection, statement: Select[Any]) -> dict[str, KnownFile]:
+def _known_files(connection: Connection, statement: Select[Any]) -> KnownFiles:
     # The driver's own rows: at a million files SQLAlchemy's would take most of the time.
     cursor: Any = connection.execute(statement).cursor
-    make = KnownFile._make
-    return {from_store(row[0]): make(row[1:]) for row in cursor}
+    return KnownFiles(cursor)
 
 
 def _ids(connection: Connection, statement: Select[Any]) -> np.ndarray:
@@ -218,7 +206,11 @@ def _ids(connection: Connection, statement: Select[Any]) -> np.ndarray:
 
 def _records(where: Filter | None) -> Select[Any]:
     statement = select(*_RECORD_COLUMNS).select_from(_JOINED)
-    return statement if where is None else statement.where(compile_filter(where))
+    if where is None:
+        return statement
+    from dinosearch.store.filters import compile_filter
+
+    return statement.where(compile_filter(where))
 
 
 def _record(row: Sequence[Any]) -> ImageRecord:
