@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from dinosearch.errors import CollectionNotFoundError, HomeLockedError
 
 FORMAT_VERSION = 2
@@ -80,6 +78,8 @@ class Home:
         Raises:
             HomeLockedError: another process is writing; the sentence names it.
         """
+        from filelock import FileLock, Timeout  # only writers wait for it to load
+
         lock = FileLock(self.path / "writer.lock", timeout=0, thread_local=False)
         note = self.path / "writer.json"
         try:

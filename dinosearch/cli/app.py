@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
+import os
 import sys
 from typing import IO, Any
 
@@ -106,3 +108,22 @@ def run() -> None:
         cli(prog_name="dinosearch")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        _leave(end.code)
+
+
+def _leave(code: int) -> None:
+    """End the process now: all is closed and written, and taking a model apart, object by object, takes 0.2 s."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            pass  # nobody is there to read it any more
+        except OSError:
+            code = code or 2  # the disk under a redirected answer is full
+        except (ValueError, AttributeError):
+            pass  # closed, or never there
+    os._exit(code)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dinosearch.errors import SettingError
-from dinosearch.retrieval import Rerank
-from dinosearch.store import Filter, parse_filter
+
+if TYPE_CHECKING:
+    from dinosearch.retrieval import Rerank
+    from dinosearch.store import Filter
 
 DEFAULT = "balanced"
 """What a query is ranked by when it does not say: it gains where a thing has many photos and where it has few
@@ -46,6 +49,8 @@ class Asked:
     @cached_property
     def plan(self) -> Rerank:
         """The stages behind the first ranking."""
+        from dinosearch.retrieval import Rerank
+
         try:
             return Rerank.parse(self.rerank or ("fast" if self.exact else DEFAULT))
         except ValueError as error:
@@ -54,7 +59,11 @@ class Asked:
     @cached_property
     def filter(self) -> Filter | None:
         """`where`, parsed."""
-        return parse_filter(self.where) if self.where else None
+        if not self.where:
+            return None
+        from dinosearch.store import parse_filter
+
+        return parse_filter(self.where)
 
 
 def box_within(box: Box, width: int, height: int) -> Box:

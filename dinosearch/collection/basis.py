@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dinosearch.errors import DamagedHomeError
 from dinosearch.home import atomic_path, sha256_file
-from dinosearch.retrieval.threads import one_thread
-from dinosearch.retrieval.whitening import PCA
+
+if TYPE_CHECKING:
+    from dinosearch.retrieval.whitening import PCA
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,8 @@ class Basis:
         """(n, d) vectors of unit length to (n, dimension) float32 of unit length."""
         if self.pca is None:
             return vectors
+        from dinosearch.retrieval.threads import one_thread
+
         with one_thread():
             turned = self.pca.apply(vectors)
         lost = ~turned.any(axis=1)  # a vector that is the mean has no direction; a row must have one
@@ -52,6 +56,8 @@ class Basis:
         Raises:
             DamagedHomeError: it is missing, or not what was written.
         """
+        from dinosearch.retrieval.whitening import PCA
+
         advice = "make it and what depends on it again with: dinosearch verify --repair"
         try:
             if sha256_file(path) != sha256:

@@ -8,18 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dinosearch.collection import calibrating, checking, diffusing, maintenance, refining, transfer
-from dinosearch.collection.detailing import Detailing
-from dinosearch.collection.indexing import IndexRun
 from dinosearch.collection.model import ModelChoice
 from dinosearch.collection.opened import DIFFUSION, REFINED, OpenedHome
-from dinosearch.collection.pictures import QueryImage
 from dinosearch.collection.reader import CollectionReader, Paths
-from dinosearch.collection.reports import CompactReport, VerifyReport
 from dinosearch.home import Home
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import Calibration, Generation, IndexSummary, Preprocessing
+
+if TYPE_CHECKING:
+    from dinosearch.collection.pictures import QueryImage
+    from dinosearch.collection.reports import CompactReport, VerifyReport
 
 DEFAULT_HOME = "index"
 DEFAULT_RECALL = 0.98
@@ -58,8 +58,7 @@ class Collection(CollectionReader):
             create: begin an empty collection where there is none.
             read_only: never write; for readers on a read-only disk.
             model: name of a checkpoint, or `auto`: DINOv2 ViT-S/14 when its weights are here or can be fetched within
-                seconds, else
-                the small bundled model. None takes what the collection was made with, `auto` for a new one.
+                seconds, else the small bundled one. None takes what the collection was made with, `auto` for a new one.
             weights: weight file of that model, instead of the one found or fetched.
             preprocessing: `squash-224` (default), `fit-N` or `crop-N`.
             pooling: how tokens become the vector: `cls` (default), `mean`, `gem`, `gem4.6`, `sgem` or several of them
@@ -70,8 +69,7 @@ class Collection(CollectionReader):
             dtype: `float32`, `bfloat16`, `float16` (GPU) or `int8` (ONNX Runtime); None chooses the fastest whose
                 vectors agree with float32's to a cosine of 0.9999, for the device.
             batch: images a forward pass; None chooses.
-            embedder: an object of your own that fulfils `dinosearch.protocols.Embedder`; the other model arguments
-                are then unused.
+            embedder: your own `dinosearch.protocols.Embedder`; the other model arguments are then unused.
             notify: receives sentences for the user, such as the one that says the bundled model is used.
             progress: receives the progress of a download.
 
@@ -127,14 +125,16 @@ class Collection(CollectionReader):
         Raises:
             HomeLockedError: another process is writing to this home.
         """
+        from dinosearch.collection.detailing import Detailing
+        from dinosearch.collection.indexing import IndexRun
+
         if not 0 < recall <= 1:
             raise ValueError(f"recall is a share between 0 and 1, not {recall}")
         if not paths:
             raise ValueError("index needs at least one folder, archive or file")
         sources = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         with self._opened.home.writer():
-            if index_type is not None:
-                self._opened.set_index_type(index_type)
+            self._opened.set_index_type(index_type)
             if self._opened.fingerprint is None:
                 self._opened.begin(self.embedder.fingerprint, self._choice.weights)
             # The model is loaded when something has to be embedded: a run over unchanged folders does not wait for it.
@@ -152,6 +152,8 @@ class Collection(CollectionReader):
 
     def remove(self, *targets: Paths) -> int:
         """Take files, folders or `id:N` out of the collection (never off the disk); returns how many paths left it."""
+        from dinosearch.collection import maintenance
+
         with self._opened.home.writer():
             return maintenance.remove(self._opened, [os.fspath(target) for target in targets])
 
@@ -159,10 +161,11 @@ class Collection(CollectionReader):
         """Check every stored byte against its checksum and every image against its vector; mend it when told.
 
         Args:
-            repair: re-embed damaged vectors from their files, rebuild a damaged index, report what could not be
-                restored.
+            repair: re-embed damaged vectors from their files, rebuild a damaged index, report what is lost.
             progress: told about the stages `verify` and `repair`.
         """
+        from dinosearch.collection import checking
+
         if not repair:
             return checking.verify(self._opened, progress)
         with self._opened.home.writer():
@@ -170,6 +173,8 @@ class Collection(CollectionReader):
 
     def compact(self, *, progress: Progress | None = None) -> CompactReport:
         """Reclaim the space of removed images and superseded vectors."""
+        from dinosearch.collection import maintenance
+
         with self._opened.home.writer():
             return maintenance.compact(self._opened, progress)
 
@@ -198,22 +203,24 @@ class Collection(CollectionReader):
         Raises:
             SettingError: fewer than 10 images for each dimension, or nothing to refine by.
         """
+        from dinosearch.collection import refining
+
         with self._opened.home.writer():
-            return refining.refine(
-                self._opened, refining.Refinement(dimensions, power, shrinkage, augment), recall, progress
-            )
+            wanted = refining.Refinement(dimensions, power, shrinkage, augment)
+            return refining.refine(self._opened, wanted, recall, progress)
 
     def diffuse(self, *, edges: int = 50, truncation: int = 1000, progress: Progress | None = None) -> Generation:
         """Prepare the stage `diffusion`: walk from every image over the graph of mutual neighbours.
 
-        It takes milliseconds an image and up to 8 bytes x `truncation` of disk. Images indexed later take part when it
-        is called again.
+        It takes milliseconds an image and up to 8 bytes x `truncation` of disk; call it again for images indexed later.
 
         Args:
             edges: nearest images that may become edges.
             truncation: images around each one that its walk may reach.
             progress: told about the stages `neighbours` and `diffuse`.
         """
+        from dinosearch.collection import diffusing
+
         with self._opened.home.writer():
             return diffusing.prepare(self._opened, edges, truncation, progress)
 
@@ -236,6 +243,8 @@ class Collection(CollectionReader):
         Raises:
             DinosearchError: fewer than 20 images can be read.
         """
+        from dinosearch.collection import calibrating
+
         with self._opened.home.writer():
             return calibrating.calibrate(self._opened, lambda: self.embedder, sample, progress=progress)
 
@@ -252,13 +261,17 @@ class Collection(CollectionReader):
         Raises:
             ImageNotFoundError: the query is not there, or a result is not in the collection; nothing is recorded then.
         """
-        with self._opened.home.writer():
-            return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=True)
+        return self._judge(query, results, same=True)
 
     def reject(self, query: QueryImage, *results: Paths) -> Calibration | None:
         """Record that results do not show the same thing as the query; see `confirm`."""
+        return self._judge(query, results, same=False)
+
+    def _judge(self, query: QueryImage, results: Sequence[Paths], *, same: bool) -> Calibration | None:
+        from dinosearch.collection import calibrating
+
         with self._opened.home.writer():
-            return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=False)
+            return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=same)
 
     def import_(
         self,
@@ -280,7 +293,8 @@ class Collection(CollectionReader):
             ExportError: the folder is not an export or is damaged.
             FingerprintMismatchError: it was made with another model or preprocessing.
         """
+        from dinosearch.collection import transfer
+
         with self._opened.home.writer():
-            if index_type is not None:
-                self._opened.set_index_type(index_type)
+            self._opened.set_index_type(index_type)
             return transfer.import_(self._opened, Path(folder), recall, progress)

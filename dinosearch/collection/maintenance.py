@@ -9,9 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dinosearch.collection.calibrating import carry_over
 from dinosearch.collection.opened import DIFFUSION, IMAGES, OpenedHome, row_ids
-from dinosearch.collection.plan import under
 from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, RootInfo
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.home import FORMAT_VERSION
@@ -38,6 +36,8 @@ def remove(opened: OpenedHome, targets: Sequence[str]) -> int:
     Raises:
         ImageNotFoundError: a target names nothing in the collection; nothing is removed then.
     """
+    from dinosearch.collection.plan import under
+
     known = opened.store.known()
     failed = opened.store.known_failures()
     paths: set[str] = set()
@@ -97,6 +97,8 @@ def compact(opened: OpenedHome, progress: Progress | None) -> CompactReport:
     so a crash leaves either the old or the new generation whole. Whole images come last, because that commit also drops
     the removed ones: what is derived from images may lack rows, never the images themselves.
     """
+    from dinosearch.collection.calibrating import carry_over
+
     before = _disk_bytes(opened)
     old = opened.search(IMAGES).generation
     answering = opened.answering()[0].generation.number

@@ -130,12 +130,14 @@ class OpenedHome:
             kind = self.searched
             return self.search(kind), self.basis(kind) or Basis()
 
-    def set_index_type(self, name: str) -> None:
-        """Choose the type of index; the next `update_index` builds it.
+    def set_index_type(self, name: str | None) -> None:
+        """Choose the type of index, which the next `update_index` builds; None leaves it as it is.
 
         Raises:
             ValueError: no such type.
         """
+        if name is None:
+            return
         from dinosearch.vectors import LADDERS
 
         if name not in LADDERS:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Union
 
@@ -15,12 +17,23 @@ from dinosearch.records import ImageInfo, PreparedImage, Preprocessing
 
 # Any stands for a Pillow image or an array, so that Pillow stays in `images`.
 QueryImage = Union[str, "os.PathLike[str]", bytes, Any]
+_large = threading.Lock()
 
 
 def prepare_image(image: QueryImage, preprocessing: Preprocessing, patch: int) -> PreparedImage:
-    """Bytes, paths and addresses through the decoder, pixels directly, both as the collection's images were."""
+    """Bytes, paths and addresses through the decoder, pixels directly, both as the collection's images were.
+
+    Many threads may do so at once; those whose image takes much memory wait for each other.
+    """
     encoded = _encoded(image)
-    return prepare(*encoded, preprocessing, patch) if encoded else prepare_pixels(image, preprocessing, patch)
+    if encoded is None:
+        return prepare_pixels(image, preprocessing, patch)
+    with ExitStack() as stack:
+
+        def reserve(needed: int) -> None:
+            stack.enter_context(_large)
+
+        return prepare(*encoded, preprocessing, patch, reserve)
 
 
 def picture(image: QueryImage, opened: OpenedHome, hint: int) -> Any:

@@ -5,24 +5,30 @@ The search itself is `vectors`' business and the records are `store`'s; here the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dinosearch.collection.asking import Asked
-from dinosearch.collection.diffusing import Walks
-from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.opened import REGIONS, OpenedHome
 from dinosearch.collection.pictures import QueryImage, cut_out, id_of, identity, no_such_id, prepare_image
-from dinosearch.collection.regions import RegionSearch, has_regions
-from dinosearch.collection.shown import ShownPictures
 from dinosearch.collection.trust import Trust
-from dinosearch.errors import SettingError
+from dinosearch.errors import DinosearchError, SettingError
 from dinosearch.protocols import Embedder
-from dinosearch.records import Hit, ImageRecord
+from dinosearch.records import Hit, ImageRecord, Preprocessing
 from dinosearch.retrieval import combine, rerank
 from dinosearch.retrieval.rerank import DIFFUSION, Walk
 
+if TYPE_CHECKING:
+    from dinosearch.collection.shown import ShownPictures
+
 Skip = frozenset[str | int | None]
+_STEP = 32  # images that are decoded before the model takes them
 
 
 class Query:
@@ -88,16 +94,47 @@ class Query:
         """Embed the images in their order: (n, dimension) float32; stored vectors are taken for `id:N`."""
         rows: list[np.ndarray | None] = [self._stored(image) for image in images]
         fresh = [i for i, row in enumerate(rows) if row is None]
-        if fresh:
-            embedder = self._embedder()
-            for start in range(0, len(fresh), embedder.batch_size):
-                part = fresh[start : start + embedder.batch_size]
-                pixels = [prepare_image(images[i], embedder.preprocessing, embedder.patch_size).pixels for i in part]
-                for i, row in zip(part, embedder.embed(pixels), strict=True):
-                    rows[i] = row
+        for i, row in zip(fresh, self._embedded([images[i] for i in fresh]), strict=True):
+            rows[i] = row
         if not rows:
             return np.empty((0, self._embedder().fingerprint.dimension), dtype=np.float32)
         return np.stack([row for row in rows if row is not None])
+
+    def _embedded(self, images: Sequence[QueryImage]) -> Iterator[np.ndarray]:
+        """The vectors of images; the first are decoded, and the index is read, while the model loads."""
+        if not images:
+            return
+        with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="dinosearch-query") as pool:
+            known = self._preprocessing()
+            first = [pool.submit(prepare_image, image, known, 1) for image in images[:_STEP]] if known else []
+            pool.submit(self._read_index)
+            embedder = self._embedder()
+
+            def prepared() -> Iterator[np.ndarray]:
+                yield from (future.result().pixels for future in first)
+                for low in range(len(first), len(images), _STEP):
+                    part = images[low : low + _STEP]
+                    made = pool.map(lambda i: prepare_image(i, embedder.preprocessing, embedder.patch_size), part)
+                    yield from (image.pixels for image in made)
+
+            waiting = prepared()
+            while pixels := list(islice(waiting, embedder.batch_size)):
+                yield from embedder.embed(pixels)
+
+    def _preprocessing(self) -> Preprocessing | None:
+        """How images are prepared, where that is known before the model: `fit` has to know its patches."""
+        fingerprint = self._opened.fingerprint
+        with suppress(ValueError):  # an embedder of one's own may call its preprocessing anything
+            known = Preprocessing.parse(fingerprint.preprocessing) if fingerprint else None
+            return known if known and known.mode != "fit" else None
+        return None
+
+    def _read_index(self) -> None:
+        """Open what will be searched; who searches it learns what is wrong with it."""
+        with suppress(DinosearchError):
+            search, _ = self._opened.answering()
+            if not self._asked.exact:
+                search.check_index()
 
     def _directions(self, vectors: np.ndarray) -> np.ndarray:
         """The vectors as rows of unit length; refuses what has no direction."""
@@ -126,7 +163,7 @@ class Query:
     def _by_regions(self) -> bool:
         """Whether windows of images are searched: when asked for, or for a box where the collection has them."""
         if self._asked.regions is None:
-            return self._asked.box is not None and has_regions(self._opened)
+            return self._asked.box is not None and self._opened.generation_of(REGIONS) is not None
         return self._asked.regions
 
     def _regions(self, images: Sequence[QueryImage], negative: Sequence[QueryImage], skip: Skip) -> list[Hit]:
@@ -136,6 +173,8 @@ class Query:
                 "regions are searched by one image, without negatives, re-ranking and precision; leave those out, or "
                 "leave out: --regions"
             )
+        from dinosearch.collection.regions import RegionSearch
+
         search = RegionSearch(self._opened, self._embedder())
         ids, scores, boxes = search.find(images[0], asked.k + len(skip), self._allowed(), exact=asked.exact)
         return self._hits(ids, scores, self._places(ids), skip, Trust(asked.threshold), boxes)
@@ -169,7 +208,7 @@ class Query:
         def first(directions: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
             return search.search(directions, depth, allowed=allowed, exact=self._asked.exact)
 
-        pictures = self._pictures(self._images) if self._images and self._pictures else None
+        pictures = self._pictures(self._images) if plan.pictured and self._images and self._pictures else None
         if plan.pictured and pictures is None:
             raise SettingError(
                 f"{plan.pictured[0]} compares pictures, which vectors have not; ask with images, or use: --rerank fast"
@@ -178,6 +217,8 @@ class Query:
         return rerank(plan, queries, k, first, search.vectors, pictures, walk)
 
     def _walk(self, allowed: np.ndarray | None) -> Walk:
+        from dinosearch.collection.diffusing import Walks
+
         walks, answered = Walks(self._opened), self._opened.store.live_ids() if allowed is None else allowed
 
         def walk(ids: np.ndarray, cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,7 @@
-"""The verbs of a collection that only read: query, rank, describe, hand out; each hands on to a neighbouring module."""
+"""The verbs of a collection that only read: query, rank, describe, hand out; each hands on to a neighbouring module.
+
+A module is imported by the verb that needs it, so that a fresh process gives its first answer soon.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,22 @@ import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from dinosearch.collection import maintenance, transfer
 from dinosearch.collection.asking import Asked, Box
-from dinosearch.collection.comparing import Comparer
 from dinosearch.collection.model import ModelChoice
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.collection.pictures import QueryImage
-from dinosearch.collection.querying import Query
-from dinosearch.collection.reports import CollectionInfo
-from dinosearch.collection.shown import ShownPictures
-from dinosearch.collection.tokens import TokenReader
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import Explanation, Hit
+
+if TYPE_CHECKING:
+    from dinosearch.collection.comparing import Comparer
+    from dinosearch.collection.pictures import QueryImage
+    from dinosearch.collection.querying import Query
+    from dinosearch.collection.reports import CollectionInfo
+    from dinosearch.collection.shown import ShownPictures
 
 Paths = str | os.PathLike[str]
 Self = TypeVar("Self", bound="CollectionReader")
@@ -109,7 +112,7 @@ class CollectionReader:
             FilterError: the filter cannot be read.
         """
         asked = Asked(k, where, threshold, precision, exact, unique, include_self, rerank, box, regions)
-        return Query(self._opened, lambda: self.embedder, asked, self._shown).by_images(images, negative)
+        return self._ask(asked).by_images(images, negative)
 
     def explain(self, query: QueryImage, result: QueryImage) -> Explanation:
         """Compare two images patch by patch: what of the query is seen in the result, and where.
@@ -132,10 +135,20 @@ class CollectionReader:
         names = tuple(os.path.basename(image) if isinstance(image, str) else "image" for image in (query, result))
         return explanation, draw_explanation(explanation, first, second, (names[0], names[1]))
 
+    def _ask(self, asked: Asked) -> Query:
+        from dinosearch.collection.querying import Query
+
+        return Query(self._opened, lambda: self.embedder, asked, self._shown)
+
     def _shown(self, images: Sequence[Sequence[QueryImage]]) -> ShownPictures:
+        from dinosearch.collection.shown import ShownPictures
+        from dinosearch.collection.tokens import TokenReader
+
         return ShownPictures(images, self._comparing, lambda: TokenReader(self._opened, self.embedder))
 
     def _comparing(self) -> Comparer:
+        from dinosearch.collection.comparing import Comparer
+
         embedder = self.embedder
         with self._lock:
             if self._comparer is None:
@@ -144,7 +157,7 @@ class CollectionReader:
 
     def embed(self, *images: QueryImage) -> np.ndarray:
         """Embed images without storing them: (n, dimension) float32, rows of unit length."""
-        return Query(self._opened, lambda: self.embedder, Asked()).embed(images)
+        return self._ask(Asked()).embed(images)
 
     def search_vectors(
         self,
@@ -175,7 +188,7 @@ class CollectionReader:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
         asked = Asked(k, where, threshold, None, exact, unique, rerank=rerank)
-        return Query(self._opened, lambda: self.embedder, asked).by_vectors(vectors)
+        return self._ask(asked).by_vectors(vectors)
 
     def rank(
         self,
@@ -207,7 +220,7 @@ class CollectionReader:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
         asked = Asked(k, where, exact=exact, rerank=rerank)
-        return Query(self._opened, lambda: self.embedder, asked, self._shown).ranking(vectors, ids, images)
+        return self._ask(asked).ranking(vectors, ids, images)
 
     def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Hand out stored vectors: (ids (n,) int64, vectors (n, dimension) float32); all live ones when `ids` is None.
@@ -215,18 +228,26 @@ class CollectionReader:
         Raises:
             ImageNotFoundError: an id that is not in the collection.
         """
+        from dinosearch.collection import maintenance
+
         return maintenance.vectors(self._opened, ids)
 
     def info(self) -> CollectionInfo:
         """Count and measure what the collection holds."""
+        from dinosearch.collection import maintenance
+
         return maintenance.info(self._opened)
 
     def export(self, folder: Paths, *, progress: Progress | None = None) -> int:
         """Write images and vectors to a folder in open formats (JSON Lines and .npy); returns the number of paths."""
+        from dinosearch.collection import transfer
+
         return transfer.export(self._opened, Path(folder), progress)
 
     def files(self, where: str | None = None) -> Iterator[dict[str, Any]]:
         """Iterate over the collection's files as dictionaries, in order of id and path; `where` filters them."""
+        from dinosearch.collection import transfer
+
         return transfer.files(self._opened, where)
 
     def close(self) -> None:

@@ -1,12 +1,22 @@
-"""From query vectors to a ranking, and from a first ranking to the answer; it reads no file and no image."""
+"""From query vectors to a ranking, and from a first ranking to the answer; it reads no file and no image.
 
-from dinosearch.retrieval.colours import shared_colours
+What compares pictures is imported when it is first asked for: most queries compare vectors only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from dinosearch.retrieval.combine import combine
-from dinosearch.retrieval.matching import heat
 from dinosearch.retrieval.maxsim import maxsim
-from dinosearch.retrieval.patches import Patches, describe
 from dinosearch.retrieval.rerank import PRESETS, Pictures, Rerank, rerank
-from dinosearch.retrieval.verification import Match, verify_all
+
+if TYPE_CHECKING:
+    from dinosearch.retrieval.colours import shared_colours
+    from dinosearch.retrieval.matching import heat
+    from dinosearch.retrieval.patches import Patches, describe
+    from dinosearch.retrieval.verification import Match, verify_all
 
 __all__ = [
     "PRESETS",
@@ -22,3 +32,18 @@ __all__ = [
     "shared_colours",
     "verify_all",
 ]
+
+_LATER = {
+    "Match": ".verification",
+    "Patches": ".patches",
+    "describe": ".patches",
+    "heat": ".matching",
+    "shared_colours": ".colours",
+    "verify_all": ".verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from dinosearch.retrieval.expansion import expand
 from dinosearch.retrieval.stages import STAGES, reorder
 from dinosearch.retrieval.threads import one_thread
-from dinosearch.retrieval.verification import Match, fuse
+
+if TYPE_CHECKING:
+    from dinosearch.retrieval.verification import Match
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """(queries (n, d), k) -> ids (n, k) int64, -1 where fewer exist, and their cosines (n, k), -inf there."""
@@ -181,6 +183,8 @@ def _compared(stage: str, number: int, ids: np.ndarray, cosines: np.ndarray, pic
     """Scores by pictures: matches that geometry accepts are lifted, MaxSim counts as much as the cosine."""
     ranked = np.sort(cosines)[::-1]  # an earlier stage may have changed the order, which is to be kept
     if stage == GEOMETRY:
+        from dinosearch.retrieval.verification import fuse
+
         matches = pictures.matches(number, ids)
         return np.array([fuse(float(cosine), match) for cosine, match in zip(ranked, matches, strict=True)], np.float64)
     likeness = pictures.likeness(number, ids)

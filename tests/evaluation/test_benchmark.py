@@ -164,7 +164,7 @@ def test_an_interrupted_run_goes_on_where_it_was(landmarks: Path, tmp_path: Path
         if stage == "index" and done >= 40:
             raise KeyboardInterrupt
 
-    planned = list(plans({"model": "mini", "preprocessing": "squash-64"}, Options(), []))
+    planned = list(plans({"model": "mini", "preprocessing": "squash-112"}, Options(), []))  # batches of 32 of the 110
     with pytest.raises(KeyboardInterrupt):
         list(run_plans(dataset, tmp_path / "homes", planned, progress=interrupt))
     run = next(run_plans(dataset, tmp_path / "homes", planned))
