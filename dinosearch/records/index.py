@@ -24,6 +24,9 @@ class IndexInfo:
         recall_target: recall asked for, 0..1.
         recall: measured recall@k against exact search, by k, same keys as nprobe.
         sample: held-out queries that the recall was measured with.
+        candidates: the best of the visited lists that are scored exactly, by k like nprobe; empty where it was not
+            measured, as in homes of older versions: the type of the index then says how many.
+        trained_live: of `trained_on`, those that were live; -1 where it was not noted, which is taken for all.
     """
 
     type: str
@@ -34,6 +37,8 @@ class IndexInfo:
     recall_target: float
     recall: dict[int, float]
     sample: int
+    candidates: dict[int, int] = field(default_factory=dict)
+    trained_live: int = -1
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -41,11 +46,15 @@ class IndexInfo:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> IndexInfo:
         """Read `to_dict()` back, also after a trip through JSON, which turns the integer keys into text."""
-        values = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        values = {f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data or f.name in _FIRST}
+        values["candidates"] = {int(k): int(v) for k, v in data.get("candidates", {}).items()}
         values["nprobe"] = {int(k): int(v) for k, v in data["nprobe"].items()}
         values["recall"] = {int(k): float(v) for k, v in data["recall"].items()}
         return cls(**values)
 
+
+_FIRST = frozenset({"type", "rows", "trained_on", "nlist", "nprobe", "recall_target", "recall", "sample"})
+"""What every version has written."""
 
 KINDS = ("images", "refined", "regions", "patches", "diffusion")
 """What rows a generation has: a vector of each image, which is the truth; the same vectors refined, vectors of the

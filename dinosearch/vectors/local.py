@@ -15,19 +15,16 @@ import numpy as np
 from dinosearch.errors import DamagedHomeError
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation, IndexInfo, Published
-from dinosearch.vectors.build import build, is_due
-from dinosearch.vectors.exact import SLACK, rank, scan, scan_slots
-from dinosearch.vectors.ladder import LADDER, Rung, widen_of
+from dinosearch.vectors.build import build, healthy, is_due
+from dinosearch.vectors.ladder import LADDER, Rung
+from dinosearch.vectors.plans import Plan, nearest
 from dinosearch.vectors.row_table import RowTable
-from dinosearch.vectors.tuning import nprobe_for
+from dinosearch.vectors.subset import Subset
 from dinosearch.vectors.vector_file import VectorFile
 from dinosearch.vectors.vector_index import VectorIndex, place
 
-EXACT_SUBSET = 50_000
-EXACT_SHARE = 0.02
-SPARE = 16
-"""Candidates looked at beyond the last rank, where equal scores are to be told from each other by their ids."""
-"""A filter that leaves so few rows, or so small a share, is answered by brute force over them."""
+TAIL = 1_000
+"""Rows behind the index that are searched one by one: 0.1 ms a query; more are added to the index in memory."""
 _STEP = 1 << 13
 
 
@@ -57,6 +54,8 @@ class LocalVectorSearch:
         self._removed = np.empty(0, np.int64)
         self._damaged = np.empty(0, np.int64)
         self._table: RowTable | None = None
+        self._subset: Subset | None = None
+        self._sound = np.zeros(0, bool)  # rows whose checksum has been compared since the file was opened
         self._lock = threading.RLock()
 
     def count(self) -> int:
@@ -73,7 +72,11 @@ class LocalVectorSearch:
             if generation.rows != self._file.rows:
                 self._file.resize(generation.rows)
                 self._table = None
+            if self._base is not None and generation.rows < self._base[0].covers:
+                self._base, self._base_sha256 = None, None  # it holds rows that were taken back
             self.generation = generation
+            if self._base is not None:
+                self._index()  # so that the next search need not wait for the new rows to be added
 
     def set_removed(self, ids: np.ndarray) -> None:
         """Say which ids must not be answered."""
@@ -89,6 +92,7 @@ class LocalVectorSearch:
                 self._file.close()
                 self._file = VectorFile.open(self._path, self.generation.rows, writable=True)
             self._file.resize(self.generation.rows)  # rows of a transaction that was rolled back are overwritten
+            self._sound = self._sound[: self.generation.rows]
             rows = self._file.append(ids, vectors)
             self._table = None
             return rows
@@ -119,8 +123,7 @@ class LocalVectorSearch:
         while True:
             table = self._rows()
             slots, scores = self._search(table, queries, k, allowed, exact)
-            answered = np.unique(slots[slots >= 0])
-            damaged = answered[self._file.damaged(answered)]
+            damaged = self._damaged_of(slots)
             if not len(damaged):
                 return np.where(slots >= 0, table.ids[slots] if table.rows else -1, -1), scores
             with self._lock:  # a damaged row is overlooked from now on, as if it had never been written
@@ -133,7 +136,7 @@ class LocalVectorSearch:
         damaged = np.asarray(self._file.check(progress), np.int64)
         current = RowTable.of(ids, np.empty(0, np.int64), np.empty(0, np.int64)).slots
         with self._lock:
-            self._damaged, self._table = damaged, None
+            self._damaged, self._table, self._sound = damaged, None, np.zeros(0, bool)
         return set(ids[np.intersect1d(damaged, current)].tolist())
 
     def check_index(self) -> str | None:
@@ -148,15 +151,16 @@ class LocalVectorSearch:
         """
         with self._lock:
             info, sha256 = self.generation.index, self.generation.index_sha256
+            table = self._rows()
             published = sha256 is not None and self._index_path(self.generation.number, sha256).is_file()
-            if published and not is_due(info, self._file.rows, recall, self._ladder):
+            if published and not is_due(info, table.rows, table.live_count, recall, self._ladder):
                 return None  # without reading the file
             base, info = self._index() or (None, None)
-            if not is_due(info, self._file.rows, recall, self._ladder):
+            if not is_due(info, table.rows, table.live_count, recall, self._ladder):
                 return None
             # Adding changes the index in place. A search that still holds it drops the slots that it did not know.
             self._base = None
-            index, built = build(self._file, self._rows(), base, info, recall, self._ladder, progress)
+            index, built = build(self._file, table, base, info, recall, self._ladder, progress)
             number = self.generation.number
             temporary, sha256 = index.publish(self._index_path(number, "new"))
             place(temporary, self._index_path(number, sha256))
@@ -211,7 +215,10 @@ class LocalVectorSearch:
             return self._table
 
     def _index(self) -> tuple[VectorIndex, IndexInfo] | None:
-        """The published index and how it was built, loaded when needed; None where `index_problem` says why not."""
+        """The published index and how it was built, loaded when needed; None where `index_problem` says why not.
+
+        Committed rows behind it are added in memory as soon as searching them one by one would be felt.
+        """
         with self._lock:
             sha256, info = self.generation.index_sha256, self.generation.index
             if sha256 != self._base_sha256:
@@ -223,43 +230,37 @@ class LocalVectorSearch:
                     except DamagedHomeError as error:
                         self.index_problem = str(error)
                 self._base_sha256 = sha256
+            if self._base is not None and self.generation.rows - self._base[0].covers > TAIL:
+                table, index = self._rows(), self._base[0]
+                if table.rows == self.generation.rows:  # rows that are not committed may be taken back
+                    index.add(healthy(self._file, table, index.covers), table.rows)
             return self._base
+
+    def _damaged_of(self, slots: np.ndarray) -> np.ndarray:
+        """Those of the answered slots that do not match their checksum, ascending; each row is looked at once."""
+        sound = self._sound
+        if len(sound) < self._file.rows:
+            with self._lock:
+                sound = np.zeros(self._file.rows, bool)
+                sound[: len(self._sound)] = self._sound
+                self._sound = sound
+        answered = slots[slots >= 0]
+        answered = np.unique(answered[~sound[answered]])
+        damaged = answered[self._file.damaged(answered)] if len(answered) else answered
+        sound[answered] = True
+        sound[damaged] = False
+        return damaged
+
+    def _subset_of(self, table: RowTable, allowed: np.ndarray) -> Subset:
+        """The rows that a filter leaves; those of the last filter are kept, as one is often asked again."""
+        subset = self._subset
+        if subset is None or not subset.answers(table, allowed):
+            subset = self._subset = Subset.of(table, allowed.copy())
+        return subset
 
     def _search(
         self, table: RowTable, queries: np.ndarray, k: int, allowed: np.ndarray | None, exact: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        base, info = (None if exact else self._index()) or (None, None)
-        slots = None if allowed is None else table.live_slots(np.asarray(allowed, np.int64))
-        if slots is not None and (base is None or len(slots) <= max(EXACT_SUBSET, EXACT_SHARE * table.rows)):
-            query, slot = scan_slots(self._file, queries, k, slots)
-            return rank(self._file, table.ids, queries, k, query, slot)
-        live = table.live
-        if slots is not None:
-            live = np.zeros(table.rows, bool)
-            live[slots] = True
-        if base is None or info is None or info.rows > table.rows:
-            query, slot = scan(self._file, queries, k, 0, table.rows, live)
-            return rank(self._file, table.ids, queries, k, query, slot)
-        selected = table.live_count if slots is None else len(slots)
-        nprobe = nprobe_for(info.nprobe, k, base.nlist)
-        if slots is not None and live is not None and base.nlist > 1:
-            nprobe = base.probes(queries, live[: info.rows], nprobe)
-        elif live is not None:  # removed rows thin all the lists alike
-            nprobe = min(base.nlist, -(-nprobe * table.rows // max(1, selected)))
-        widen = widen_of(info.type, self._ladder)
-        wanted = k * widen + SPARE
-        query, slot = base.candidates(queries, wanted, nprobe, None if live is None else live[: info.rows])
-        known = slot < info.rows  # rows added meanwhile are in the tail, or newer than `table`
-        query, slot = query[known], slot[known]
-        tail_query, tail_slot = scan(self._file, queries, k + SPARE, info.rows, table.rows, live)
-        query, slot = np.concatenate([query, tail_query]), np.concatenate([slot, tail_slot])
-        found, scores = rank(self._file, table.ids, queries, k + SPARE, query, slot)
-        short = (found >= 0).sum(axis=1) < min(k, selected)  # the visited lists held too few, though more exist
-        # equal scores reach beyond what was looked at, so that not the smaller ids but chance decided
-        equal = (found[:, -1] >= 0) & (scores[:, k - 1] < scores[:, -1] + SLACK)
-        found, scores = np.ascontiguousarray(found[:, :k]), np.ascontiguousarray(scores[:, :k])
-        again = np.flatnonzero(short | equal)
-        if len(again):
-            query, slot = scan(self._file, queries[again], k, 0, table.rows, live)
-            found[again], scores[again] = rank(self._file, table.ids, queries[again], k, query, slot)
-        return found, scores
+        indexed = None if exact else self._index()
+        subset = None if allowed is None else self._subset_of(table, np.asarray(allowed, np.int64))
+        return nearest(Plan(self._file, table, subset, *(indexed or (None, None))), queries, k)

@@ -6,8 +6,12 @@ It looks at ids only, never at vectors.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+DENSE = 4
+"""Ids up to so many times their number are looked up in an array by id, of 4 bytes each; sparser ones by bisection."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +54,38 @@ class RowTable:
     def rows(self) -> int:
         return len(self.ids)
 
+    @cached_property
+    def bits(self) -> np.ndarray | None:
+        """(rows / 8,) uint8 a bit for each live row, lowest first; None where all are live."""
+        return None if self.live is None else np.packbits(self.live, bitorder="little")
+
     def find(self, ids: np.ndarray) -> np.ndarray:
         """(n,) int64 slot of each id, removed ones included; -1 where it has no row."""
         if not len(self.keys):
             return np.full(len(ids), -1, np.int64)
+        if self._slot_of is not None:
+            inside = (ids >= 0) & (ids < len(self._slot_of))
+            return np.where(inside, self._slot_of[np.where(inside, ids, 0)], -1).astype(np.int64)
         places = np.minimum(np.searchsorted(self.keys, ids), len(self.keys) - 1)
         return np.where(self.keys[places] == ids, self.slots[places], -1)
 
     def live_slots(self, ids: np.ndarray) -> np.ndarray:
         """Ascending int64 slots of those of the ids that may be answered, each once."""
-        slots = np.unique(self.find(ids))
+        slots = self.find(ids)
+        if not np.all(slots[1:] > slots[:-1]):
+            slots = np.unique(slots)
         slots = slots[slots >= 0]
         return slots if self.live is None else slots[self.live[slots]]
+
+    @cached_property
+    def _slot_of(self) -> np.ndarray | None:
+        """(largest id + 1,) int32 slot of each id; None where the ids are sparse, or too many for 4 bytes."""
+        largest = int(self.keys[-1])
+        if not 0 <= largest < DENSE * len(self.keys) + 1024 or self.rows >= 1 << 31 or self.keys[0] < 0:
+            return None
+        table = np.full(largest + 1, -1, np.int32)
+        table[self.keys] = self.slots
+        return table
 
 
 def _last_rows(ids: np.ndarray, damaged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,36 @@ import numpy as np
 
 from dinosearch.errors import DamagedHomeError
 from dinosearch.home import sha256_file, sync_file, sync_folder
+from dinosearch.vectors.on_gpu import training
+from dinosearch.vectors.probes import spread_of
+from dinosearch.vectors.threads import one_faiss_thread, one_thread
 
 SEED = 1234
-NEAR_MARGIN, FAR_MARGIN = 2, 16
-"""Measured on 20,000 clustered vectors of 48 and 128 numbers, filters of 5 to 60 %: recall@10 >= 0.98 each time."""
+ROUNDS = 6
+"""Of k-means: 5 and 10 gave lists of the same quality (`ladder`)."""
 
 
 class VectorIndex:
     """An IVF index; many threads may search it, `add` waits until they have left and keeps them out.
 
     Args:
-        index: a faiss.IndexIVF for inner products.
+        index: a faiss.IndexIVF for inner products, or one behind a rotation.
+        covers: slots below this are inside, but for those that were left out for good.
+
+    Attributes:
+        covers: as above; a search drops what it finds from there on.
     """
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, covers: int = 0) -> None:
+        import faiss
+
+        self.covers = covers
         self._index = index
+        self._ivf: Any = faiss.downcast_index(faiss.extract_index_ivf(index))
         self._gate = _Gate()
-        self._lists: tuple[np.ndarray, np.ndarray] | None = None
+        self._lists: np.ndarray | None = None
+        self._spread: float | None = None
+        self._is_turned = hasattr(index, "chain")
 
     @classmethod
     def train(cls, factory: str, points: np.ndarray) -> VectorIndex:
@@ -40,18 +54,21 @@ class VectorIndex:
         import faiss
 
         index: Any = faiss.index_factory(points.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-        index.cp.min_points_per_centroid = 1  # small collections are no reason for a warning on stderr
-        index.cp.seed = SEED
-        if hasattr(index, "pq"):
-            index.pq.cp.min_points_per_centroid = 1
+        ivf: Any = faiss.downcast_index(faiss.extract_index_ivf(index))
+        ivf.cp.min_points_per_centroid = 1  # small collections are no reason for a warning on stderr
+        ivf.cp.seed, ivf.cp.niter = SEED, ROUNDS
+        if hasattr(ivf, "pq"):
+            ivf.pq.cp.min_points_per_centroid = 1
+        if hasattr(ivf, "do_polysemous_training"):
             # it prepares for a search by Hamming distances that is never made here, and takes most of the time
-            index.do_polysemous_training = False
-        index.train(np.ascontiguousarray(points, dtype=np.float32))
+            ivf.do_polysemous_training = False
+        with training(ivf):  # on a GPU where there is one
+            index.train(np.ascontiguousarray(points, dtype=np.float32))
         return cls(index)
 
     @classmethod
     def load(cls, path: Path, sha256: str, dimension: int, rows: int) -> VectorIndex:
-        """Read a published index.
+        """Read a published index over so many rows.
 
         The checksum is compared before Faiss sees the file: Faiss reads a flipped byte silently and can crash on a
         crafted file.
@@ -67,24 +84,36 @@ class VectorIndex:
             raise DamagedHomeError(f"{path.name} does not match its checksum")
         try:
             index = faiss.read_index(str(path))
+            ivf = faiss.try_extract_index_ivf(index)
         except RuntimeError as error:
             raise DamagedHomeError(f"{path.name} cannot be read ({str(error).splitlines()[0][:80]})") from None
-        if index.d != dimension or index.ntotal > rows or not hasattr(index, "nlist"):
+        if index.d != dimension or index.ntotal > rows or ivf is None:
             raise DamagedHomeError(f"{path.name} is not an index of this collection")
-        return cls(index)
+        return cls(index, rows)
 
     @property
     def nlist(self) -> int:
         """Inverted lists."""
-        return int(self._index.nlist)
+        return int(self._ivf.nlist)
 
     @property
     def count(self) -> int:
         """Vectors inside."""
-        return int(self._index.ntotal)
+        return int(self._ivf.ntotal)
 
-    def add(self, parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Add pairs of (m,) int64 slots and (m, d) float32 vectors."""
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that a scan reads for each vector."""
+        return int(self._ivf.code_size)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory: codes and ids with the room they are kept in, centroids, rotation."""
+        held = self.count * (self.row_bytes + 8) + self.nlist * self._ivf.d * 4
+        return int(held + (self._lists.nbytes if self._lists is not None else 0))
+
+    def add(self, parts: Iterable[tuple[np.ndarray, np.ndarray]], covers: int) -> None:
+        """Add pairs of (m,) int64 slots and (m, d) float32 vectors; afterwards the slots below `covers` are inside."""
         for slots, vectors in parts:
             if len(slots):
                 with self._gate.alone():
@@ -92,76 +121,81 @@ class VectorIndex:
                     self._index.add_with_ids(
                         np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(slots, np.int64)
                     )
+        self.covers = covers
 
     def candidates(
-        self, queries: np.ndarray, k: int, nprobe: int, allowed: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The k best of the visited lists for each query.
+        self,
+        queries: np.ndarray,
+        count: int,
+        nprobe: int,
+        bits: np.ndarray | None = None,
+        choose: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """The best of the visited lists for each query, in one thread.
 
         Args:
             queries: (n, d) float32.
-            k: candidates wanted for each query.
+            count: candidates wanted for each query.
             nprobe: lists to visit.
-            allowed: (rows,) bool by slot; None allows all.
+            bits: (rows / 8,) uint8, a bit for each slot that may be found, lowest first; None allows all.
+            choose: makes of the (n, nlist) products with the centres the (n, m) lists to visit, -1 for none; None
+                visits the `nprobe` nearest.
 
         Returns:
-            Arrays (query, slot) of what was found; a query may have found fewer than k.
+            (n, count) int64 slots, best first; -1 behind the last that was found.
         """
         import faiss
 
-        parameters: Any = faiss.SearchParametersIVF()
-        parameters.nprobe = max(1, min(nprobe, self.nlist))
-        bits = selector = None
-        if allowed is not None:
-            bits = np.packbits(allowed, bitorder="little")
-            selector = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(bits))
-            parameters.sel = selector  # bits and selector stay referenced here until the search is over
+        queries = np.ascontiguousarray(queries, np.float32)
+        nprobe = max(1, min(nprobe, self.nlist))
+        with one_faiss_thread(), self._gate.shared():
+            if self._is_turned:
+                queries = self._turned(queries)
+            if choose is None:
+                nearness, lists = self._ivf.quantizer.search(queries, nprobe)
+            else:
+                with one_thread():
+                    products = queries @ self._centres.T
+                lists = choose(products)
+                nearness = np.take_along_axis(products, np.maximum(lists, 0), 1)
+            parameters: Any = faiss.SearchParametersIVF()
+            parameters.nprobe = lists.shape[1]
+            if bits is not None:
+                selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+                parameters.sel = selector  # bits and selector stay referenced here until the search is over
+            found = np.full((len(queries), count), -1, np.int64)
+            values = np.empty(found.shape, np.float32)
+            self._ivf.search_preassigned_c(
+                len(queries),
+                faiss.swig_ptr(queries),
+                count,
+                faiss.swig_ptr(lists),
+                faiss.swig_ptr(nearness),
+                faiss.swig_ptr(values),
+                faiss.swig_ptr(found),
+                False,
+                parameters,
+            )
+        return found
+
+    def held(self, slots: np.ndarray) -> np.ndarray:
+        """(nlist,) how many of the slots, (m,) integers, each list holds."""
+        lists = self._list_of()
+        lists = lists[slots[slots < len(lists)]]
+        return np.bincount(lists[lists >= 0], minlength=self.nlist)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(nlist,) rows in each list."""
         with self._gate.shared():
-            found = self._index.search(
-                np.ascontiguousarray(queries, np.float32), min(k, max(1, self.count)), params=parameters
-            )[1]
-        query, column = np.nonzero(found >= 0)
-        return query, found[query, column]
+            return np.fromiter(map(self._ivf.invlists.list_size, range(self.nlist)), np.int64, self.nlist)
 
-    def probes(self, queries: np.ndarray, allowed: np.ndarray, nprobe: int) -> int:
-        """Lists to visit so that a filtered search is as good as one of `nprobe` lists without a filter.
-
-        A filter leaves some lists full and others empty, and need not favour those near a query: so many lists that
-        each query meets twice as many allowed rows as it would meet without a filter; 16 times as many where the lists
-        near it hold few, since what is left is then far away and spread over many lists.
-
-        Args:
-            queries: (n, d) float32.
-            allowed: (rows,) bool by slot.
-            nprobe: lists that do without a filter.
-        """
-        centroids, lists = self._contents(len(allowed))
-        inside = lists >= 0
-        total = np.bincount(lists[inside], minlength=self.nlist)
-        held = np.bincount(lists[inside & allowed], minlength=self.nlist)
-        nearest = np.argsort(-(queries @ centroids.T), axis=1)
-        met = np.cumsum(held[nearest], axis=1)
-        share = held.sum() / max(1, total.sum())
-        near = met[:, nprobe - 1] / np.maximum(1, total[nearest[:, :nprobe]].sum(axis=1))
-        margin = np.where(near < share / 2, FAR_MARGIN, NEAR_MARGIN)
-        wanted = np.minimum(margin * nprobe * total.sum() / self.nlist, held.sum())
-        return int(min(self.nlist, (met < wanted[:, None]).sum(axis=1).max() + 1))
-
-    def _contents(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """(nlist, d) centroids, and (rows,) the list of each slot, -1 where the index does not hold it."""
-        import faiss
-
-        with self._gate.shared():
-            known = self._lists
-            if known is None or len(known[1]) < rows:
-                lists = np.full(rows, -1, np.int32)
-                inverted = self._index.invlists
-                for number in range(self.nlist):
-                    if size := inverted.list_size(number):
-                        slots = faiss.rev_swig_ptr(inverted.get_ids(number), size)
-                        lists[slots[slots < rows]] = number
-                known = self._lists = self._index.quantizer.reconstruct_n(0, self.nlist), lists
-        return known[0], known[1][:rows]
+    def spread(self, read: Callable[[np.ndarray], np.ndarray]) -> float:
+        """How far vectors lie from the centres of their lists, see `probes`; `read` gives the vectors of slots."""
+        if self._spread is None:
+            turned = (lambda slots: self._turned(read(slots))) if self._is_turned else read
+            self._spread = spread_of(self._list_of(), self._centres, turned)
+        return self._spread
 
     def publish(self, folder_path: Path) -> tuple[Path, str]:
         """Write the index to a synced temporary file beside the path; returns it and its SHA-256, to name it by."""
@@ -171,6 +205,33 @@ class VectorIndex:
         faiss.write_index(self._index, str(temporary))
         sync_file(temporary)
         return temporary, sha256_file(temporary)
+
+    def _turned(self, queries: np.ndarray) -> np.ndarray:
+        """(n, d') float32 queries behind the rotation of the index."""
+        import faiss
+
+        turn: Any = faiss.downcast_VectorTransform(self._index.chain.at(0))
+        return np.asarray(turn.apply(queries))
+
+    @cached_property
+    def _centres(self) -> np.ndarray:
+        """(nlist, d') float32 centres of the lists, behind the rotation."""
+        return np.asarray(self._ivf.quantizer.reconstruct_n(0, self.nlist))
+
+    def _list_of(self) -> np.ndarray:
+        """(covers,) int32 the list of each slot, -1 where the index does not hold it."""
+        import faiss
+
+        with self._gate.shared():
+            known = self._lists
+            if known is None:
+                known, inverted = np.full(self.covers, -1, np.int32), self._ivf.invlists
+                for number in range(self.nlist):
+                    if size := inverted.list_size(number):
+                        slots = faiss.rev_swig_ptr(inverted.get_ids(number), size)
+                        known[slots[slots < len(known)]] = number
+                self._lists = known
+        return known
 
 
 class _Gate:
