@@ -13,7 +13,6 @@ from PIL import Image
 
 from dinosearch.records import Fingerprint, Preprocessing
 
-
 # Embed by torch, which needs no export; the tests of the runtimes take this back. Here and not in a fixture, because
 # fixtures of whole modules embed before those of a test are set up.
 os.environ["DINOSEARCH_RUNTIME"] = "torch"
