@@ -70,8 +70,9 @@ class OpenVino:
             "PERFORMANCE_HINT": "THROUGHPUT" if many else "LATENCY",
             "NUM_STREAMS": str(self.streams),
             "INFERENCE_NUM_THREADS": str(cores()),
-            # Decoders work on the same cores, and a thread bound to a busy one would wait for it.
-            "ENABLE_CPU_PINNING": False,
+            # Bound to their cores threads wake up sooner: 16 ms instead of 20 for one image of ViT-S on 4 cores, with
+            # a pause before it. With many images decoders work on the same cores, and a bound thread would wait.
+            "ENABLE_CPU_PINNING": not many,
         }
         if os.access(graph.path, os.W_OK):  # it refuses a folder that it cannot write
             settings["CACHE_DIR"] = str(graph.path / "openvino")

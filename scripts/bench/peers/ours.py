@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.peers.face import Feed, Peer
 
-TARGETS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+TARGETS = (0.9, 0.95, 0.98, 0.985, 0.99, 0.995, 0.997, 0.999)
 USUAL = 0.98
 NUMBER = 1
 
