@@ -5,10 +5,10 @@ Importing this package loads neither torch nor faiss nor sqlalchemy; `Collection
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dinosearch.errors import DinosearchError
+from dinosearch.lazy import later as _later
 from dinosearch.records import Hit, IndexSummary
 
 if TYPE_CHECKING:
@@ -17,8 +17,4 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Collection", "DinosearchError", "Hit", "IndexSummary", "__version__"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "Collection":
-        return import_module("dinosearch.collection").Collection
-    raise AttributeError(f"module 'dinosearch' has no attribute {name!r}")
+__getattr__ = _later(__name__, {"Collection": ".collection"})

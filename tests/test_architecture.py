@@ -29,7 +29,7 @@ LAYERS = (
     ("home",),
     ("protocols",),
     ("records",),
-    ("errors",),
+    ("errors", "lazy", "capacity"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dinosearch.capacity import cores
 from dinosearch.cli.options import Settings, verb
 from dinosearch.cli.output import emit, notice, size_text, table
 
@@ -151,8 +152,7 @@ def _libraries() -> dict[str, str]:
 
 
 def _machine() -> dict[str, str]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = {"cores": str(cores)}
+    found = {"cores": str(cores())}
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         found["memory"] = size_text(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return found

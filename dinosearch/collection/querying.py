@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dinosearch.capacity import cores
 from dinosearch.collection.asking import Asked
 from dinosearch.collection.opened import REGIONS, OpenedHome
 from dinosearch.collection.pictures import QueryImage, cut_out, id_of, identity, no_such_id, prepare_image
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 
 Skip = frozenset[str | int | None]
 _STEP = 32  # images that are decoded before the model takes them
+
+
+@lru_cache(maxsize=2)
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Threads that stay from query to query; a forked process gets its own, as threads do not survive the fork."""
+    return ThreadPoolExecutor(cores(), thread_name_prefix="dinosearch-query")
 
 
 class Query:
@@ -104,10 +112,10 @@ class Query:
         """The vectors of images; the first are decoded, and the index is read, while the model loads."""
         if not images:
             return
-        with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="dinosearch-query") as pool:
-            known = self._preprocessing()
-            first = [pool.submit(prepare_image, image, known, 1) for image in images[:_STEP]] if known else []
-            pool.submit(self._read_index)
+        pool, known = _pool(os.getpid()), self._preprocessing()
+        first = [pool.submit(prepare_image, image, known, 1) for image in images[:_STEP]] if known else []
+        reading = pool.submit(self._read_index)
+        try:
             embedder = self._embedder()
 
             def prepared() -> Iterator[np.ndarray]:
@@ -120,6 +128,9 @@ class Query:
             waiting = prepared()
             while pixels := list(islice(waiting, embedder.batch_size)):
                 yield from embedder.embed(pixels)
+        finally:
+            wait(first)
+            wait([reading])  # nobody may close the home under it
 
     def _preprocessing(self) -> Preprocessing | None:
         """How images are prepared, where that is known before the model: `fit` has to know its patches."""

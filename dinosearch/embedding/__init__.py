@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dinosearch.embedding.checkpoints import CHECKPOINTS, Checkpoint, find_checkpoint
 from dinosearch.embedding.files import fetch, locate, offline, weights_folder
@@ -10,6 +10,7 @@ from dinosearch.embedding.graphs import graphs_folder
 from dinosearch.embedding.load import open_embedder, resolve
 from dinosearch.embedding.processor import has_bfloat16
 from dinosearch.embedding.runtimes import chosen_unasked
+from dinosearch.lazy import later
 
 if TYPE_CHECKING:
     from dinosearch.embedding.embedder import TorchEmbedder
@@ -30,10 +31,4 @@ __all__ = [
     "weights_folder",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "TorchEmbedder":
-        from dinosearch.embedding.embedder import TorchEmbedder
-
-        return TorchEmbedder
-    raise AttributeError(f"module 'dinosearch.embedding' has no attribute {name!r}")
+__getattr__ = later(__name__, {"TorchEmbedder": ".embedder"})

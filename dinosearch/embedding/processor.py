@@ -30,5 +30,5 @@ def has_bfloat16() -> bool | None:
 
 
 def processor() -> str:
-    """What decides how it computes: its kind and its instruction sets."""
-    return f"{platform.machine()} {platform.processor()} {sorted(instructions())}"
+    """What decides how it computes: its kind and its instruction sets, without asking another program."""
+    return f"{platform.machine()} {sorted(instructions())}"

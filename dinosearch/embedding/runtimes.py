@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dinosearch.capacity import cores
 from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, run_child
 from dinosearch.embedding.libraries import load_onnxruntime, load_openvino
 from dinosearch.embedding.processor import has_bfloat16
@@ -145,13 +146,6 @@ def chosen_unasked(formats: Mapping[str, Collection[str]]) -> tuple[str, str]:
     """The runtime and format that are tried first, of those in `formats` by runtime; torch where there is none."""
     table = [(name, numbers) for numbers in UNASKED for name in RUNTIMES if numbers in formats.get(name, ())]
     return table[0] if table else ("torch", "float32")
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _quantised(graph: GraphFolder) -> Any:

@@ -5,8 +5,7 @@ What only some verbs need is imported when it is first asked for: a query decode
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dinosearch.images.decode import MAX_PIXELS, decode, formats
 from dinosearch.images.read import read_bytes
@@ -15,6 +14,7 @@ from dinosearch.images.resize import prepare, prepare_pixels, resize, upright
 from dinosearch.images.sniff import kind
 from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
 from dinosearch.images.thumbnail import thumbnail
+from dinosearch.lazy import later
 
 if TYPE_CHECKING:
     from dinosearch.images.find import scan
@@ -52,19 +52,16 @@ __all__ = [
     "upright",
 ]
 
-_LATER = {
-    "DecodePool": ".pool",
-    "contact_sheet": ".sheet",
-    "cut_out": ".views",
-    "drawn_on": ".views",
-    "painted_over": ".views",
-    "scan": ".find",
-    "thumbnail_jpeg": ".picture",
-    "turned": ".views",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = later(
+    __name__,
+    {
+        "DecodePool": ".pool",
+        "contact_sheet": ".sheet",
+        "cut_out": ".views",
+        "drawn_on": ".views",
+        "painted_over": ".views",
+        "scan": ".find",
+        "thumbnail_jpeg": ".picture",
+        "turned": ".views",
+    },
+)

@@ -14,10 +14,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 
+from dinosearch.capacity import available_memory, cores
 from dinosearch.images.ahead import Ahead
 from dinosearch.images.answer import answer
 from dinosearch.images.budget import MemoryBudget
-from dinosearch.images.capacity import available_memory, cores
 from dinosearch.images.child import Child, Watchdog
 from dinosearch.images.decode import RESERVED
 from dinosearch.records import FoundFile, PreparedImage, Preprocessing, Problem

@@ -5,9 +5,9 @@ What compares pictures is imported when it is first asked for: most queries comp
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dinosearch.lazy import later
 from dinosearch.retrieval.combine import combine
 from dinosearch.retrieval.maxsim import maxsim
 from dinosearch.retrieval.rerank import PRESETS, Pictures, Rerank, rerank
@@ -33,17 +33,14 @@ __all__ = [
     "verify_all",
 ]
 
-_LATER = {
-    "Match": ".verification",
-    "Patches": ".patches",
-    "describe": ".patches",
-    "heat": ".matching",
-    "shared_colours": ".colours",
-    "verify_all": ".verification",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = later(
+    __name__,
+    {
+        "Match": ".verification",
+        "Patches": ".patches",
+        "describe": ".patches",
+        "heat": ".matching",
+        "shared_colours": ".colours",
+        "verify_all": ".verification",
+    },
+)

@@ -5,9 +5,9 @@ It is the only package that imports SQLAlchemy, and it knows nothing of vectors.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dinosearch.store import filters
+from dinosearch.lazy import later
 from dinosearch.store.known import KnownFile, KnownFiles
 from dinosearch.store.store import MetadataStore
 from dinosearch.store.transaction import Transaction
@@ -17,8 +17,4 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "Filter", "KnownFile", "KnownFiles", "MetadataStore", "Transaction", "matches", "parse_filter"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("FIELDS", "Filter", "matches", "parse_filter"):  # imported when first asked for
-        return getattr(filters, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = later(__name__, dict.fromkeys(("FIELDS", "Filter", "matches", "parse_filter"), ".filters"))

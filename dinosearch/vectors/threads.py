@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+from dinosearch.capacity import cores
+
 T = TypeVar("T")
 _lock = threading.Lock()
 _inside = 0
@@ -28,9 +30,8 @@ _worker = threading.local()
 
 def thread_count() -> int:
     """Threads a search may use: the cores that this process may run on, or `OMP_NUM_THREADS` where that is less."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return max(1, min(cores, int(asked) if asked.isdigit() and int(asked) else cores))
+    asked, most = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0], cores()
+    return min(most, int(asked)) if asked.isdigit() and int(asked) else most
 
 
 def split(count: int, least: int, most: int) -> list[slice]:

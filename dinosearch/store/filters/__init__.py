@@ -6,8 +6,9 @@ for: most queries have no filter.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dinosearch.lazy import later
 
 if TYPE_CHECKING:
     from dinosearch.store.filters.compile import compile_filter
@@ -18,18 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "KINDS", "Field", "Filter", "compile_filter", "matches", "parse_filter"]
 
-_LATER = {
-    "FIELDS": ".fields",
-    "KINDS": ".fields",
-    "Field": ".fields",
-    "Filter": ".syntax",
-    "compile_filter": ".compile",
-    "matches": ".evaluate",
-    "parse_filter": ".parse",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = later(
+    __name__,
+    {
+        "FIELDS": ".fields",
+        "KINDS": ".fields",
+        "Field": ".fields",
+        "Filter": ".syntax",
+        "compile_filter": ".compile",
+        "matches": ".evaluate",
+        "parse_filter": ".parse",
+    },
+)

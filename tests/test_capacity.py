@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dinosearch.images.capacity import available_memory, cores
+from dinosearch.capacity import available_memory, cores
 
 GIB = 1 << 30
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -32,7 +32,7 @@ def test_where_the_system_says_nothing_something_is_assumed(tmp_path: Path) -> N
     assert cores(tmp_path) == CORES
 
 
-@pytest.mark.parametrize("path", ["/", "/work/job", "/not/mounted/here"])
+@pytest.mark.parametrize("path", ["/", "/batch/job", "/not/mounted/here"])
 def test_version_2(tmp_path: Path, path: str) -> None:
     groups = tmp_path / "sys/fs/cgroup"
     tree(
