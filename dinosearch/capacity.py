@@ -1,5 +1,7 @@
 """How many cores and how much memory this process may use: the machine's, or less where a container limits it.
 
+It also gives back memory that is free inside the process.
+
 Control groups of both versions are read as the kernel documents them (Documentation/admin-guide/cgroup-v1 and -v2).
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _ROOT = Path("/")
@@ -47,6 +50,17 @@ def available_memory(root: Path = _ROOT) -> int:
             cached = _fields(folder / "memory.stat").get("inactive_file" if version_2 else "total_inactive_file", 0)
             found = min(found, max(0, int(limit[0]) - int(used[0]) + cached))
     return found
+
+
+def give_back_memory() -> None:
+    """Have the C library return memory that is free inside this process; where it cannot, nothing happens.
+
+    The GNU one keeps what many threads have used, for each of them: 100 MiB after an index run with ViT-S on 4 cores.
+    """
+    from ctypes import CDLL
+
+    with suppress(AttributeError, OSError, TypeError):  # another library, or another system
+        CDLL(None).malloc_trim(0)
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:

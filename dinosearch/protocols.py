@@ -6,7 +6,7 @@ It names behaviour only; `embedding`, `vectors` and `cli` fulfil it without impo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -41,6 +41,37 @@ class Embedder(Protocol):
         Returns:
             (n, dimension) float32, rows of unit length, in the order given.
         """
+        ...
+
+
+@runtime_checkable
+class EncodedEmbedder(Embedder, Protocol):
+    """An embedder that can be given files as well, which it decodes where it computes."""
+
+    @property
+    def call_size(self) -> int:
+        """Images that a call does best with, a multiple of `batch_size`."""
+        ...
+
+    def embed_encoded(self, data: Sequence[bytes]) -> Sequence[np.ndarray | None]:
+        """Embed image files; any thread may call, and while one waits another's files are decoded.
+
+        Args:
+            data: n encoded images of any kind.
+
+        Returns:
+            For each its (dimension,) float32 row of unit length; None where `dinosearch.images` has to prepare it, or
+            has to say what is wrong with it.
+        """
+        ...
+
+
+@runtime_checkable
+class Resting(Protocol):
+    """An embedder that can give back memory between two spells of work."""
+
+    def rest(self) -> None:
+        """Give back what the next call can have anew; who embeds meanwhile is not disturbed."""
         ...
 
 

@@ -1,23 +1,49 @@
-"""Prepare one image, with what is wrong with it as an answer instead of an error; it decides not where this runs."""
+"""Do what is wanted of one image, with what is wrong with it as an answer, not an error; it decides not where."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
-from dinosearch.images.decode import Reserve
+from dinosearch.images.decode import Reserve, decode
 from dinosearch.images.read import read_bytes
 from dinosearch.images.resize import prepare
 from dinosearch.records import PreparedImage, Preprocessing, Problem
 
 
-def answer(
-    path: str, data: bytes | None, preprocessing: Preprocessing, patch: int, reserve: Reserve | None = None
-) -> PreparedImage | Problem:
-    """Prepare one image, read from its path where no bytes are given; what cannot be prepared becomes a problem.
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of an image.
+
+    Attributes:
+        preprocessing: as text, what the prepared pixels shall look like; None for the upright picture.
+        patch: sides that `fit` pads become multiples of this.
+        hint: of the picture, see `decode`.
+    """
+
+    preprocessing: str | None = None
+    patch: int = 14
+    hint: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def answer(path: str, data: bytes | None, wanted: Wanted, reserve: Reserve | None = None) -> PreparedImage | Problem:
+    """Decode one image, read from its path where no bytes are given; what cannot be decoded becomes a problem.
 
     `reserve` is as for `decode`.
     """
     try:
-        return prepare(read_bytes(path) if data is None else data, path, preprocessing, patch, reserve)
+        data = read_bytes(path) if data is None else data
+        if wanted.preprocessing is not None:
+            return prepare(data, path, Preprocessing.parse(wanted.preprocessing), wanted.patch, reserve)
+        picture, info = decode(data, path, hint=wanted.hint, reserve=reserve)
+        return PreparedImage(np.asarray(picture), info, hashlib.sha256(data).hexdigest())
     except ImageNotFoundError:
         return Problem(path, "no longer there")
     except ImageUnreadableError as error:

@@ -11,33 +11,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from dinosearch.images.answer import Wanted
+from dinosearch.images.decode import MAX_PIXELS
 from dinosearch.images.messages import receive, send, unpack_answer
-from dinosearch.records import PreparedImage, Preprocessing, Problem
+from dinosearch.records import PreparedImage, Problem
 
 _START_TIMEOUT = 120.0  # seconds for a worker to import Pillow and numpy, generous for a cold disk
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _TICK = 0.2  # seconds between two looks at the deadlines
+_MAX_ANSWER = 3 * MAX_PIXELS  # bytes; only stops a worker that went mad
+_PACE = 256 << 20
+"""Bytes of memory that a large image may take a second for, beside its timeout: 6 seconds for 100 megapixels. The
+slowest that were measured, WebP and float TIFF, took 5 and 4 in all, on one of four busy cores."""
 
 
 class Child:
     """A worker process, used by one thread at a time.
 
     Args:
-        preprocessing: what the prepared images shall look like.
-        patch: sides that `fit` pads become multiples of this.
-        timeout: seconds that one image may take.
-        watchdog: ends it when an image takes longer.
+        watchdog: ends it when an image takes too long.
 
     Raises:
         OSError, EOFError: it does not start.
     """
 
-    def __init__(self, preprocessing: Preprocessing, patch: int, timeout: float, watchdog: Watchdog) -> None:
+    def __init__(self, watchdog: Watchdog) -> None:
         if not sys.executable:
             raise OSError("the path of the Python program is unknown")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "dinosearch.images.worker", str(preprocessing), str(patch), str(timeout)],
+            [sys.executable, "-m", "dinosearch.images.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -57,26 +61,42 @@ class Child:
             raise
 
     def ask(
-        self, path: str, data: bytes | None, timeout: float, reserve: Callable[[int], None]
+        self,
+        path: str,
+        data: bytes | None,
+        size: int,
+        wanted: Wanted,
+        timeout: float,
+        reserve: Callable[[int], None],
     ) -> tuple[PreparedImage | Problem, bool]:
-        """Have one image prepared; also answers whether the worker can be used again.
+        """Have one image decoded; also answers whether the worker can be used again.
 
         Time that it waits in `reserve` for the memory of a large image is not counted.
+
+        Args:
+            path: of the image.
+            data: its content; None to have it read from the path.
+            size: of the content in bytes.
+            wanted: what is wanted of it.
+            timeout: seconds that it may take; for one that asks for memory begun anew, and longer by `_PACE`.
+            reserve: gives memory.
         """
+        header: dict[str, Any] = {"path": path, "inline": data is not None, "size": size, "timeout": timeout}
         try:
             with self._deadline(timeout):
-                send(self._to, {"path": path, "inline": data is not None}, data or b"")
-                # The reply is a few pixels: far below this bound, which only stops a worker that went mad.
-                header, body = receive(self._from, 1 << 30)
+                send(self._to, header | {"wanted": wanted.to_json()}, data or b"")
+                header, body = receive(self._from, _MAX_ANSWER)
             if "needs" in header:
-                reserve(_count(header["needs"]))
+                needed = _count(header["needs"])
+                reserve(needed)
+                timeout += needed / _PACE
                 with self._deadline(timeout):
-                    send(self._to, {})
-                    header, body = receive(self._from, 1 << 30)
+                    send(self._to, {"timeout": timeout})
+                    header, body = receive(self._from, _MAX_ANSWER)
             return unpack_answer(path, header, body), not self._late
         except (OSError, EOFError, ValueError):
             if self._late:
-                return Problem(path, f"decoding took longer than {timeout:g} s"), False
+                return Problem(path, f"decoding took longer than {timeout:.3g} s"), False
             return Problem(path, f"the decoder crashed ({self._cause()})"), False
 
     def is_alive(self) -> bool:
@@ -106,7 +126,7 @@ class Child:
 
     def _cause(self) -> str:
         try:
-            code = self._process.wait(timeout=5)
+            code = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             return "it answered nonsense"
         if code >= 0:

@@ -25,7 +25,7 @@ from pillow_heif import HeifImageFile
 
 from dinosearch.errors import ImageUnreadableError
 from dinosearch.images.colour import to_rgb
-from dinosearch.images.exif import camera, read_exif, taken, transposition
+from dinosearch.images.exif import camera, is_sideways, read_exif, taken, transposition
 from dinosearch.images.sniff import HEAD, ImageKind, kind
 from dinosearch.records import ImageInfo
 
@@ -34,10 +34,14 @@ RESERVED = 64 << 20
 """Bytes that an image may take without asking: a photograph of 12 megapixels at reduced scale takes half of it."""
 Reserve = Callable[[int], None]
 """Asked before an image is decoded that takes more than `RESERVED` bytes, with their number; it may wait."""
-# The most that was measured beside the encoded bytes, in bytes a pixel, over modes and formats of 12 megapixels: WebP
-# with opacity 25, RGBA PNG 17, float TIFF 38, JPEG 12. A progressive JPEG is besides kept as 2 bytes for each of its
-# coefficients, which are as many as it has samples, whatever scale is asked for.
-_BYTES_A_PIXEL, _BYTES_A_WIDE_PIXEL, _BYTES_A_JPEG_PIXEL, _BYTES_OF_COEFFICIENTS = 25, 40, 12, 6
+# Bytes a pixel beside the encoded ones, somewhat above the most that was measured over modes of 16 and 100 megapixels,
+# turned by EXIF: WebP with opacity 21.4, AVIF 17.8, HEIF 14.0, PNG with opacity 12.2, float TIFF 11.0, CMYK JPEG 8.6.
+# A progressive JPEG is besides kept as 2 bytes for each of its coefficients, as many as it has samples, whatever
+# scale is asked for.
+_BYTES_A_PIXEL: dict[ImageKind, int] = {"JPEG": 12, "WEBP": 26, "AVIF": 22, "HEIF": 22}
+_OTHERS_BYTES_A_PIXEL, _BYTES_OF_COEFFICIENTS = 16, 6
+_GIANT = 64_000_000  # pixels from which an image is shrunk while its colours are converted, not after
+_ARITHMETIC = (b"\xff\xc9", b"\xff\xca")  # markers of JPEG frames (ITU-T T.81, table B.1)
 
 # The allow-list of decoders. Multi-picture JPEG (MPO) is read as the plain JPEG that it starts with.
 _DECODERS: dict[ImageKind, Callable[[io.BytesIO], ImageFile]] = {
@@ -71,7 +75,7 @@ def decode(
         max_pixels: larger images are refused before they are decoded.
         hint: the shortest side in pixels that is of use; JPEG may then be decoded at a reduced scale whose shorter side
             is at least twice that (2.9 times faster at 12 megapixels, PSNR of the 224-pixel result 52 dB and more:
-            measured with libjpeg-turbo 3.2).
+            measured with libjpeg-turbo 3.2), and anything from 64 megapixels on shrunk to at least four times that.
         reserve: asked for the memory of a large image before it is decoded.
 
     Returns:
@@ -85,7 +89,7 @@ def decode(
     if format_ is None:
         raise ImageUnreadableError(name, _not_an_image(data))
     try:
-        with _quiet():
+        with quiet():
             return _decode(data, name, format_, max_pixels, hint, reserve)
     except ImageUnreadableError:
         raise
@@ -110,30 +114,47 @@ def _decode(
         if width * height > max_pixels:
             reason = f"{_pixels(width * height)}, the limit is {_pixels(max_pixels)}"
             raise ImageUnreadableError(name, reason)
+        if format_ == "JPEG" and is_too_short(data, width, height):
+            raise ImageUnreadableError(name, "truncated JPEG")
         if format_ == "JPEG" and hint is not None:
             image.draft(None, (2 * hint, 2 * hint))
-        needed = _bytes_needed(image, width * height)
+        needed = _bytes_needed(image, format_, width * height)
         if reserve is not None and needed > RESERVED:
             reserve(needed)
         image.load()
         # After loading: PNG may carry EXIF behind the pixels; the TIFF and HEIF plugins turn the picture themselves.
         exif = read_exif(image)
-        rgb = to_rgb(image)
+        rgb = to_rgb(image, _shrinking(image, hint))
         turn = transposition(exif)
         if turn is not None:
             rgb = rgb.transpose(turn)
             rgb.info = {}  # it still says how the file has to be turned
-        if (rgb.width < rgb.height) != (width < height):
+        # Some plugins turn the picture themselves; a reduced scale says nothing, as nearly equal sides may be equal.
+        turned = is_sideways(exif) != (format_ != "JPEG" and image.size != (width, height))
+        if turned:
             width, height = height, width
         return rgb, ImageInfo(width, height, format_, taken(exif), camera(exif))
 
 
-def _bytes_needed(image: ImageFile, pixels: int) -> int:
+def is_too_short(data: bytes, width: int, height: int) -> bool:
+    """Whether a JPEG has less than a bit for each block of its first scan, which Huffman codes cannot do.
+
+    A kilobyte may claim 400 megapixels, and would get gigabytes of coefficients before its end is met.
+    """
+    return 8 * len(data) < (width // 8) * (height // 8) and not any(marker in data for marker in _ARITHMETIC)
+
+
+def _shrinking(image: ImageFile, hint: int | None) -> int:
+    """By what a giant may be divided each way: its shorter side stays at least four times what is of use."""
+    if hint is None or image.width * image.height < _GIANT:
+        return 1
+    return max(1, min(image.size) // (4 * hint))
+
+
+def _bytes_needed(image: ImageFile, format_: ImageKind, pixels: int) -> int:
     """Memory at the peak of decoding, about; the image may be set to a reduced scale of its `pixels`."""
-    loaded = image.width * image.height
-    if not isinstance(image, JpegImageFile):
-        return loaded * (_BYTES_A_WIDE_PIXEL if image.mode[0] in "IF" else _BYTES_A_PIXEL)
-    return loaded * _BYTES_A_JPEG_PIXEL + pixels * _BYTES_OF_COEFFICIENTS * ("progressive" in image.info)
+    loaded = image.width * image.height * _BYTES_A_PIXEL.get(format_, _OTHERS_BYTES_A_PIXEL)
+    return loaded + pixels * _BYTES_OF_COEFFICIENTS * (format_ == "JPEG" and "progressive" in image.info)
 
 
 def _not_an_image(data: bytes) -> str:
@@ -147,6 +168,8 @@ def _pixels(count: int) -> str:
 def _clause(error: Exception, format_: str) -> str:
     """One short clause for what a plugin complained about."""
     text = " ".join(str(error).split())
+    if isinstance(error, Image.DecompressionBombError):
+        return f"over the limit of pixels ({text[:120]})"
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return f"truncated {format_}"
     if not text or isinstance(error, (UnidentifiedImageError, RecursionError, KeyError, IndexError, AttributeError)):
@@ -160,7 +183,7 @@ _quiet_scope: contextlib.ExitStack | None = None
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the plugins' warnings: a file is decoded or reported, never half of both.
 
     `warnings.catch_warnings` alone would leave its filter behind for ever when threads overlap: the first thread in

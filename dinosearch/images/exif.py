@@ -42,6 +42,12 @@ def transposition(exif: Mapping[int, Any]) -> Image.Transpose | None:
     return _UPRIGHT.get(value) if isinstance(value, int) else None
 
 
+def is_sideways(exif: Mapping[int, Any]) -> bool:
+    """Whether making the picture upright exchanges width and height."""
+    value = exif.get(_ORIENTATION)
+    return isinstance(value, int) and 5 <= value <= 8
+
+
 def taken(exif: Mapping[int, Any]) -> datetime | None:
     """When the photograph was taken, in the camera's local time without zone."""
     for tag in (_DATE_TIME_ORIGINAL, _DATE_TIME):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -19,6 +20,12 @@ Known = Callable[[str, int, int], bool]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif")
 
 
+#: Links to one folder that are followed: links to folders of links to folders multiply.
+MAX_LINKED = 100
+#: Largest ignore file, in bytes.
+MAX_RULES = 1 << 20
+
+
 @dataclass
 class _Folder:
     """One folder on the way down: what is left of it, and what its descendants must respect."""
@@ -27,6 +34,7 @@ class _Folder:
     entries: list[tuple[str, os.DirEntry[str], bool]]  # those still to come, the next one last
     identity: tuple[int, int] | None
     rules: list[tuple[str, IgnoreRules]]  # the first that decides wins
+    linked: bool = False  # a link led here
 
 
 def scan(
@@ -45,7 +53,8 @@ def scan(
     Args:
         root: folder, or one file, which is then offered whatever it holds; itself it may be a symbolic link.
         exclude: patterns in the language of gitignore, relative to root; they win over ignore files.
-        follow_symlinks: follow symbolic links below root; loops are survived.
+        follow_symlinks: follow symbolic links below root, also those that lead out of it; loops are survived. Without
+            it links are passed over, files and folders alike. A file of several names is offered by each of them.
         known: files for which it says True are offered without being opened.
 
     Yields:
@@ -91,6 +100,7 @@ def _walk(root: str, rules: list[tuple[str, IgnoreRules]], follow: bool, known: 
         yield opened
         return
     stack = [opened]
+    visits: Counter[tuple[int, int]] = Counter()
     while stack:
         folder = stack[-1]
         if not folder.entries:
@@ -107,8 +117,15 @@ def _walk(root: str, rules: list[tuple[str, IgnoreRules]], follow: bool, known: 
         opened = _open(entry.path, folder.rules, len(rules), follow)
         if isinstance(opened, Problem):
             yield opened
-        elif opened.identity is None or all(opened.identity != above.identity for above in stack):
+        elif opened.identity is None:
             stack.append(opened)
+        elif all(opened.identity != above.identity for above in stack):
+            opened.linked = folder.linked or entry.is_symlink()
+            visits[opened.identity] += opened.linked
+            if opened.linked and visits[opened.identity] > MAX_LINKED:
+                yield Problem(entry.path, f"more than {MAX_LINKED} links lead to this folder; the rest are left out")
+            else:
+                stack.append(opened)
 
 
 def _open(path: str, rules: list[tuple[str, IgnoreRules]], first: int, follow: bool) -> _Folder | Problem:
@@ -125,8 +142,8 @@ def _open(path: str, rules: list[tuple[str, IgnoreRules]], first: int, follow: b
                     is_folder = _is_folder(entry, follow)
                     # With "/" behind folders this is the order of the full paths as text.
                     entries.append((name + "/" if is_folder else name, entry, is_folder))
-                elif name == IGNORE_FILE:
-                    own = _read_rules(path)
+                elif name == IGNORE_FILE and _is_file(entry):
+                    own = _read_rules(entry.path)
     except OSError as error:
         return Problem(path, error_clause(error))
     entries.sort(key=itemgetter(0), reverse=True)
@@ -141,9 +158,21 @@ def _is_folder(entry: os.DirEntry[str], follow: bool) -> bool:
         return False
 
 
-def _read_rules(folder: str) -> IgnoreRules:
-    with open(os.path.join(folder, IGNORE_FILE), encoding="utf-8-sig", errors="surrogateescape") as file:
-        return IgnoreRules(file)
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # links in a circle
+        return False
+
+
+def _read_rules(file: str) -> IgnoreRules:
+    # A photo folder may be anybody's: no FIFO that blocks, no device without an end, no gigabyte of patterns.
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, encoding="utf-8-sig", errors="surrogateescape") as lines:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_RULES:
+            raise OSError(0, f"{IGNORE_FILE} is no file of at most {MAX_RULES} bytes")
+        return IgnoreRules(lines)
 
 
 def _left_out(path: str, is_folder: bool, rules: list[tuple[str, IgnoreRules]]) -> bool:

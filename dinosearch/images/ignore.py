@@ -7,11 +7,14 @@ a trailing `/` matches folders only; a `/` at the start or in the middle anchors
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 IGNORE_FILE = ".dinosearchignore"
+MAX_LINE = 4096
+"""Longer lines match nothing: no path is longer."""
 _CLASSES = {
     "alnum": "a-zA-Z0-9",
     "alpha": "a-zA-Z",
@@ -55,6 +58,8 @@ class IgnoreRules:
 
 def _parse(line: str) -> _Rule | None:
     line = line.rstrip("\r\n")
+    if len(line) > MAX_LINE:
+        return None
     while line.endswith(" ") and not line.endswith("\\ "):
         line = line[:-1]
     if not line or line.startswith("#"):
@@ -67,45 +72,87 @@ def _parse(line: str) -> _Rule | None:
     line = line[1:] if line.startswith("/") else line
     if not line:
         return None
-    expression = _translate(line)
-    if expression is None:
+    tokens = _tokens(line)
+    if tokens is None:
         return None
-    return _Rule(re.compile(expression if anchored else f"(?:.*/)?{expression}", re.DOTALL), keep, folders_only)
+    # A pattern without a slash may begin in any folder.
+    return _Rule(re.compile(_expression(tokens if anchored else [_DEEP, *tokens]), re.DOTALL), keep, folders_only)
 
 
-def _translate(glob: str) -> str | None:
-    """Turn a glob into a regular expression for the whole relative path; None for one that can never match."""
-    parts: list[str] = []
+_STAR, _DEEP = "*", "**/"
+
+
+def _tokens(glob: str) -> list[str] | None:
+    """`_STAR`, `_DEEP`, and expressions of what stands between them; None for a glob that can never match."""
+    tokens: list[str] = []
     at = 0
     while at < len(glob):
         if glob.startswith("**/", at) and (at == 0 or glob[at - 1] == "/"):
-            parts.append("(?:.*/)?")
+            tokens.append(_DEEP)
             at += 3
         elif glob[at:] == "**" and (at == 0 or glob[at - 1] == "/"):
-            parts.append(".+")
+            tokens.append(".+")
             at += 2
         elif glob[at] == "*":
+            tokens.append(_STAR)
             while at < len(glob) and glob[at] == "*":
                 at += 1
-            parts.append("[^/]*")
         elif glob[at] == "?":
-            parts.append("[^/]")
+            tokens.append("[^/]")
             at += 1
         elif glob[at] == "[":
-            end, expression = _bracket(glob, at)
+            at, expression = _bracket(glob, at)
             if expression is None:
                 return None
-            parts.append(expression)
-            at = end
+            tokens.append(expression)
         elif glob[at] == "\\":
             if at + 1 == len(glob):
                 return None
-            parts.append(re.escape(glob[at + 1]))
+            tokens.append(re.escape(glob[at + 1]))
             at += 2
         else:
-            parts.append(re.escape(glob[at]))
+            tokens.append(re.escape(glob[at]))
             at += 1
-    return "".join(parts)
+    return tokens
+
+
+def _expression(tokens: list[str]) -> str:
+    """A regular expression for the whole relative path, whose matcher never tries all combinations.
+
+    What stands between two wildcards may as well be where it is found first. The expression says so by a look-ahead,
+    whose result is not tried again; so a hostile line of many stars costs no more than a plain one.
+    """
+    groups = itertools.count(1)
+
+    def first_found(skipped: str, wanted: str) -> str:
+        name = f"g{next(groups)}"
+        return f"(?=(?P<{name}>{skipped}*?{wanted}))(?P={name})"
+
+    def block(part: list[str]) -> str:
+        start, *rest = _split(part, _STAR)
+        if not rest:
+            return start
+        return start + "".join(first_found("[^/]", piece) for piece in rest[:-1] if piece) + "[^/]*" + rest[-1]
+
+    blocks = [list(part) for deep, part in itertools.groupby(tokens, _DEEP.__eq__) if not deep]
+    if not blocks or tokens[-1] == _DEEP:
+        blocks.append([])
+    head = "" if tokens[:1] == [_DEEP] else block(blocks.pop(0))
+    if not blocks:
+        return head
+    *middle, last = blocks
+    return head + "".join(first_found("(?:[^/]*/)", block(part)) for part in middle) + "(?:[^/]*/)*" + block(last)
+
+
+def _split(tokens: list[str], mark: str) -> list[str]:
+    """What stands between the marks, joined."""
+    pieces = [""]
+    for token in tokens:
+        if token == mark:
+            pieces.append("")
+        else:
+            pieces[-1] += token
+    return pieces
 
 
 def _bracket(glob: str, start: int) -> tuple[int, str | None]:

@@ -69,9 +69,13 @@ def unpack_answer(path: str, header: dict[str, Any], body: bytes) -> PreparedIma
     try:
         if "reason" in header:
             return Problem(path, str(header["reason"]))
+        camera = str(header["camera"]) if header["camera"] else None
         taken = datetime.fromisoformat(header["taken"]) if header["taken"] else None
-        info = ImageInfo(int(header["width"]), int(header["height"]), str(header["format"]), taken, header["camera"])
-        pixels = np.frombuffer(body, np.uint8).reshape(header["shape"])
+        info = ImageInfo(int(header["width"]), int(header["height"]), str(header["format"]), taken, camera)
+        height, width, channels = header["shape"]
+        pixels = np.frombuffer(body, np.uint8).reshape(height, width, channels)
+        if channels != 3:
+            raise ValueError("not RGB")
         return PreparedImage(pixels, info, str(header["sha256"]))
     except (KeyError, TypeError, ValueError):
         raise EOFError("not an answer") from None

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, ImageDraw
 
-from dinosearch.images.decode import decode
+from dinosearch.images.contained import decode_apart
 from dinosearch.images.thumbnail import thumbnail
 
 Box = tuple[float, float, float, float]
@@ -33,7 +33,7 @@ def thumbnail_jpeg(data: bytes, name: str, side: int, box: Box | None = None) ->
     Raises:
         ImageUnreadableError: no image, or a damaged one.
     """
-    image, info = decode(data, name, hint=max(1, side // 2))
+    image, info = decode_apart(data, name, hint=max(1, side // 2))
     small = thumbnail(image, side)
     if box is not None:
         _draw_frame(small, box, (small.width / info.width, small.height / info.height))

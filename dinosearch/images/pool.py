@@ -16,7 +16,7 @@ from types import TracebackType
 
 from dinosearch.capacity import available_memory, cores
 from dinosearch.images.ahead import Ahead
-from dinosearch.images.answer import answer
+from dinosearch.images.answer import Wanted, answer
 from dinosearch.images.budget import MemoryBudget
 from dinosearch.images.child import Child, Watchdog
 from dinosearch.images.decode import RESERVED
@@ -32,6 +32,9 @@ _WORKER_BYTES = 40 << 20
 _AHEAD, _AHEAD_BYTES = 128, 64 << 20
 """Images decoded ahead of the one who takes them, and bytes of pixels and of content handed over: some batches, so that
 model and decoders seldom wait for each other."""
+
+_PACE = 8 << 20
+"""Bytes of a file that may take a second to be read, beside the time to decode it: a slow disk in a network."""
 
 Item = FoundFile | tuple[FoundFile, bytes]
 
@@ -49,15 +52,18 @@ class DecodePool:
         preprocessing: Preprocessing,
         patch: int = 14,
         workers: int | None = None,
-        timeout: float = 60.0,
+        timeout: float = 10.0,
+        taken: int = 1,
     ) -> None:
         """Prepare a pool; nothing is started yet.
 
         Args:
             preprocessing: what the prepared images shall look like.
             patch: sides that `fit` pads become multiples of this.
-            workers: child processes; None takes one for each core, at most 8 and fewer where memory is short.
-            timeout: seconds that one image may take.
+            workers: child processes; None takes one for each core, at most 8 and fewer where memory is short, and no
+                such limit where a GPU takes more images at once than are otherwise decoded ahead.
+            timeout: seconds that one image may take, and longer where it is large: see `_PACE` here and in `child`.
+            taken: images that are taken at once; at least so many are decoded while those before are used.
 
         Raises:
             ValueError: workers below 1, or a timeout that is not positive.
@@ -66,10 +72,13 @@ class DecodePool:
             raise ValueError(f"workers is at least 1, not {workers}")
         if not timeout > 0:
             raise ValueError(f"timeout is a positive number of seconds, not {timeout}")
-        self._preprocessing, self._patch, self._timeout = preprocessing, patch, timeout
+        self._wanted, self._timeout = Wanted(str(preprocessing), patch), timeout
+        self._pixel_bytes = 3 * preprocessing.size**2
+        self._ahead = max(_AHEAD, taken)
         memory = int(_SHARE * available_memory())
         each = _WORKER_BYTES + RESERVED
-        self._workers = workers or max(1, min(cores(), _MAX_WORKERS, memory // each))
+        most = _MAX_WORKERS if taken <= _AHEAD else cores()
+        self._workers = workers or max(1, min(cores(), most, memory // each))
         self._budget = MemoryBudget(max(0, memory - self._workers * each))
         self._inline = os.environ.get("DINOSEARCH_DECODE") == "inline"
         self._idle: queue.LifoQueue[Child] = queue.LifoQueue()
@@ -78,6 +87,18 @@ class DecodePool:
         self._lock = threading.Lock()
         self._closed = False
         self._watchdog = Watchdog()
+        self._beginning: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Start one worker beside what else there is to do, so that the first image need not wait for it."""
+        if not self._inline and self._beginning is None:
+            self._beginning = threading.Thread(target=self._begin, name="dinosearch-begin", daemon=True)
+            self._beginning.start()
+
+    def _begin(self) -> None:
+        worker = self._take_worker()
+        if worker is not None:
+            self._idle.put(worker)
 
     def __enter__(self) -> DecodePool:
         return self
@@ -116,21 +137,34 @@ class DecodePool:
         """
         if self._closed:
             raise ValueError("the decode pool is closed")
-        run = Ahead(files, self._prepare, self._weigh, threads=self._workers, most=_AHEAD, most_bytes=_AHEAD_BYTES)
+        room = _AHEAD_BYTES if self._ahead == _AHEAD else self._ahead * self._pixel_bytes
+        run = Ahead(files, self._prepare, self._weigh, threads=self._workers, most=self._ahead, most_bytes=room)
         self._runs.append(run)
         for item, result in run:
             yield item[0] if isinstance(item, tuple) else item, result
 
     def _prepare(self, item: Item) -> PreparedImage | Problem:
         file, data = item if isinstance(item, tuple) else (item, None)
+        return self.answer(file.path, data, file.size if data is None else len(data), self._wanted)
+
+    def answer(self, path: str, data: bytes | None, size: int, wanted: Wanted) -> PreparedImage | Problem:
+        """Decode one image in the next free worker; safe from many threads.
+
+        Args:
+            path: of the image, or what to call it.
+            data: its content; None to have it read from the path.
+            size: of the content in bytes.
+            wanted: what is wanted of it.
+        """
+        if self._beginning is not None:
+            self._beginning.join()
         worker = None if self._inline else self._take_worker()
         with self._budget.lease() as reserve:
-            size = len(data) if data is not None else file.size
             if size > RESERVED:
                 reserve(size)
             if worker is None:
-                return answer(file.path, data, self._preprocessing, self._patch, reserve)
-            result, alive = worker.ask(file.path, data, self._timeout, reserve)
+                return answer(path, data, wanted, reserve)
+            result, alive = worker.ask(path, data, size, wanted, self._timeout + size / _PACE, reserve)
         if alive:
             self._idle.put(worker)
         else:
@@ -142,7 +176,7 @@ class DecodePool:
         if result is not None:
             return result.pixels.nbytes if isinstance(result, PreparedImage) else 0
         content = len(item[1]) if isinstance(item, tuple) else 0
-        return content + 3 * self._preprocessing.size**2
+        return content + self._pixel_bytes
 
     def _drop(self, worker: Child) -> None:
         worker.end()
@@ -158,7 +192,7 @@ class DecodePool:
                     return worker
                 self._drop(worker)  # killed from outside while it waited; the next image is not to blame
         try:
-            worker = Child(self._preprocessing, self._patch, self._timeout, self._watchdog)
+            worker = Child(self._watchdog)
         except (OSError, EOFError) as error:
             if not self._closed:
                 _logger.warning("decoding in this process, as no worker process starts: %s", error)

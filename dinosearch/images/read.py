@@ -31,7 +31,11 @@ def read_bytes(path: str) -> bytes:
                 raise ImageUnreadableError(path, "not a regular file")
             if status.st_size > MAX_FILE:
                 raise ImageUnreadableError(path, f"{status.st_size / 1e9:.1f} GB, the limit is {MAX_FILE / 1e9:.1f} GB")
-            return file.read(MAX_FILE)
+            # No more is asked for than there is: Python takes the memory before it reads.
+            data = file.read(status.st_size + 1)
+        if len(data) != status.st_size:
+            raise ImageUnreadableError(path, "changed while it was read")
+        return data
     except (FileNotFoundError, NotADirectoryError):
         raise ImageNotFoundError(
             f"{path}: no such file; check the path, or run `dinosearch index` if it moved"

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dinosearch.errors import ImageUnreadableError
 from dinosearch.home import atomic_path
-from dinosearch.images.decode import decode
+from dinosearch.images.contained import decode_apart
 from dinosearch.images.sheet_html import draw_html
 from dinosearch.images.sheet_png import draw_png
 from dinosearch.images.thumbnail import thumbnail
@@ -61,6 +61,6 @@ def _picture(hit: Hit, data: bytes | None) -> Image.Image | None:
     if data is None:
         return None
     try:
-        return thumbnail(decode(data, hit.path, hint=_SIDE // 2)[0], _SIDE)
+        return thumbnail(decode_apart(data, hit.path, hint=_SIDE // 2)[0], _SIDE)
     except ImageUnreadableError:
         return None

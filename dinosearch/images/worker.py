@@ -1,7 +1,4 @@
-"""The process that decodes for a `DecodePool`: answers requests on stdin until it ends; it never starts one itself.
-
-python -m dinosearch.images.worker PREPROCESSING PATCH TIMEOUT
-"""
+"""The process that decodes for a `DecodePool`: answers requests on stdin until it ends; it never starts one itself."""
 
 from __future__ import annotations
 
@@ -10,37 +7,50 @@ import os
 import signal
 import sys
 
-from dinosearch.images.answer import answer
+from PIL import AvifImagePlugin, Image
+
+from dinosearch.images.answer import Wanted, answer
+from dinosearch.images.decode import MAX_PIXELS
+from dinosearch.images.limits import MemoryLimit, be_the_first_to_go
 from dinosearch.images.messages import pack_answer, receive, send
 from dinosearch.images.read import MAX_FILE
-from dinosearch.records import Preprocessing
+
+_THREADS = 4  # of an AVIF decoder, as of the HEIF one: one for each of 64 cores would take their stacks too
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Serve until the parent closes stdin, which its death does too."""
-    preprocessing, patch, timeout = Preprocessing.parse(arguments[0]), int(arguments[1]), float(arguments[2])
     # Ctrl-C reaches the whole process group; the parent decides, and its end closes stdin.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The answers own the original stdout; anything else that is printed must not get between them.
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    be_the_first_to_go()
+    AvifImagePlugin.DEFAULT_MAX_THREADS = _THREADS
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # some plugins look at it themselves, and refuse the double
+    limit, timeout, size = MemoryLimit(), 0.0, 0
     send(sink, {"ready": True})
 
     def reserve(count: int) -> None:
         # The parent shares the memory among the workers, and may let this one wait as long as it likes.
         _set_alarm(0)
         send(sink, {"needs": count})
-        receive(source, 0)
+        timeout = receive(source, 0)[0]["timeout"]
+        limit.allow(size + 2 * count)
         _set_alarm(timeout)
 
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
+            limit.lift()
             header, body = receive(source, MAX_FILE)
+            size, timeout = header["size"], header["timeout"]
+            limit.allow(size)
             _set_alarm(timeout)
-            result = answer(header["path"], body if header["inline"] else None, preprocessing, patch, reserve)
+            data = body if header["inline"] else None
+            result = answer(header["path"], data, Wanted(**header["wanted"]), reserve)
             _set_alarm(0)
             send(sink, *pack_answer(result))
-            del body, result
+            del body, data, result
 
 
 def _set_alarm(seconds: float) -> None:
@@ -50,4 +60,4 @@ def _set_alarm(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

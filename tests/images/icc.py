@@ -30,12 +30,23 @@ def matrix_profile(
         (b"gTRC", curve),
         (b"bTRC", curve),
     ]
+    return _profile(b"RGB ", tags)
+
+
+def grey_profile(gamma: float) -> bytes:
+    """An ICC version 2 profile of grey with one gamma."""
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    white = b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(v * 65536)) for v in _D50)
+    return _profile(b"GRAY", [(b"cprt", b"text\0\0\0\0none\0\0\0\0"), (b"wtpt", white), (b"kTRC", curve)])
+
+
+def _profile(space: bytes, tags: list[tuple[bytes, bytes]]) -> bytes:
     table, body = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
     for signature, data in tags:
         table += struct.pack(">4sII", signature, start + len(body), len(data))
         body += data
     size = 128 + len(table) + len(body)
-    header = struct.pack(">I4sI4s4s4s", size, b"\0\0\0\0", 0x02400000, b"mntr", b"RGB ", b"XYZ ")
+    header = struct.pack(">I4sI4s4s4s", size, b"\0\0\0\0", 0x02400000, b"mntr", space, b"XYZ ")
     header += b"\0" * 12 + b"acsp" + b"\0" * 28 + b"".join(struct.pack(">i", round(v * 65536)) for v in _D50)
     return header.ljust(128, b"\0") + table + body

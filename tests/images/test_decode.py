@@ -259,9 +259,20 @@ def test_every_hostile_file_is_decoded_or_reported(shared_data: Path, monkeypatc
         if listed and name in outcomes and failed == (outcomes[name] == "ok"):
             disagree.append((name, answer.reason if isinstance(answer, Problem) else "decoded", outcomes[name]))
     assert not crashed
-    # HEIF, which Pillow alone does not read, and palette PNGs without a palette.
-    explained = [entry for entry in disagree if not entry[0].endswith((".heif", ".heic")) and entry[1] != "damaged PNG"]
-    assert not explained
+    # HEIF, which Pillow alone does not read, palette PNGs without a palette, JPEGs of less than a bit a block.
+    unexplained = [
+        entry
+        for entry in disagree
+        if not entry[0].endswith((".heif", ".heic"))
+        and entry[1] != "damaged PNG"
+        and not (entry[1] == "truncated JPEG" and _bits_a_block(root / entry[0]) < 1)
+    ]
+    assert not unexplained
+
+
+def _bits_a_block(path: Path) -> float:
+    with Image.open(path) as image:
+        return 8 * path.stat().st_size / (image.width // 8 * (image.height // 8))
 
 
 def test_transposition_agrees_with_pillows_own() -> None:
