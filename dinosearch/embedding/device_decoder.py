@@ -1,6 +1,6 @@
 """JPEG files to prepared pixels on the device that embeds: torchvision decodes (nvJPEG on CUDA), two products resize.
 
-Only files that need neither a turn nor another colour space are taken; all the others, and whatever fails, are left to
+Only files that need no other colour space are taken; all the others, and whatever fails, are left to
 `dinosearch.images`, which also says what is wrong with a damaged one.
 """
 
@@ -10,19 +10,30 @@ import contextlib
 import importlib
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dinosearch.embedding.jpeg_header import plain_size
+from dinosearch.embedding.jpeg_header import Plain, plain
 from dinosearch.embedding.resampling import centre_box, resampling
 from dinosearch.records import Preprocessing
 
 MAX_PIXELS = 100_000_000
 """Larger pictures are decoded on the host, at a reduced scale: here one would take 1.5 GB as it is resized."""
+_TURNED: dict[int, Callable[[Tensor], Tensor]] = {
+    1: lambda picture: picture,
+    2: lambda picture: picture.flip(2),
+    3: lambda picture: picture.flip(1, 2),
+    4: lambda picture: picture.flip(1),
+    5: lambda picture: picture.transpose(1, 2),
+    6: lambda picture: picture.transpose(1, 2).flip(2),
+    7: lambda picture: picture.transpose(1, 2).flip(1, 2),
+    8: lambda picture: picture.transpose(1, 2).flip(1),
+}
+"""What makes (3, h, w) upright, by the value of EXIF's orientation (CIPA DC-008, section 4.6.4)."""
 TOGETHER = 256_000_000
 """Pixels decoded at once, at three bytes each."""
 _CROP_RATIO = 256 / 224  # as `dinosearch.images.resize`
@@ -59,14 +70,14 @@ class DeviceDecoder:
         operators = self._loaded()
         if operators is None or self._preprocessing.mode == "fit":
             return [None] * len(data)
-        sizes = {row: size for row, one in enumerate(data) if (size := plain_size(one)) is not None}
+        headers = {row: header for row, one in enumerate(data) if (header := plain(one)) is not None}
         out: list[Tensor | None] = [None] * len(data)
-        for rows in _groups({row: height * width for row, (height, width) in sizes.items()}):
+        for rows in _groups({row: header.height * header.width for row, header in headers.items()}):
             with contextlib.suppress(torch.cuda.OutOfMemoryError), torch.inference_mode():
                 files = [torch.frombuffer(bytearray(data[row]), dtype=torch.uint8) for row in rows]
                 for row, picture in zip(rows, self._decoded(operators, files), strict=True):
-                    if picture is not None and tuple(picture.shape[1:]) == sizes[row]:
-                        out[row] = self._resized(picture)
+                    if picture is not None and _fits(picture, headers[row]):
+                        out[row] = self._resized(_TURNED[headers[row].turn](picture))
         return out
 
     def _decoded(self, operators: Any, files: list[Tensor]) -> list[Tensor | None]:
@@ -118,6 +129,10 @@ def _groups(pixels: Mapping[int, int]) -> Iterator[list[int]]:
         total += count
     if held:
         yield held
+
+
+def _fits(picture: Tensor, header: Plain) -> bool:
+    return tuple(picture.shape) == (3, header.height, header.width)
 
 
 def _operators(name: str) -> Any:

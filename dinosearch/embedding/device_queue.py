@@ -6,7 +6,7 @@ It moves pixels and launches what it is given; what is computed is the embedder'
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -86,6 +86,19 @@ class DeviceQueue:
             return result.numpy().copy()  # page-locked memory is not for keeping
 
         return wait
+
+
+def one_behind(
+    launched: Iterable[tuple[list[int], Callable[[], np.ndarray]]],
+) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Rows with their vectors, each waited for when the one after it has been launched."""
+    before: tuple[list[int], Callable[[], np.ndarray]] | None = None
+    for rows, wait in launched:
+        if before is not None:
+            yield before[0], before[1]()
+        before = rows, wait
+    if before is not None:
+        yield before[0], before[1]()
 
 
 class _Slot:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from dinosearch.embedding.checkpoints import Checkpoint
 from dinosearch.embedding.device_decoder import DeviceDecoder
-from dinosearch.embedding.device_queue import DeviceQueue
+from dinosearch.embedding.device_queue import DeviceQueue, one_behind
 from dinosearch.embedding.devices import choose_batch, choose_device, choose_formats
+from dinosearch.embedding.files import check_unchanged
 from dinosearch.embedding.folding import fold_layer_scale
 from dinosearch.embedding.pooling import pool
 from dinosearch.embedding.probe import agreement, probe_images
@@ -33,10 +34,12 @@ from dinosearch.errors import SettingError
 from dinosearch.records import AGREEMENT, Fingerprint, Pooling, Preprocessing
 
 T = TypeVar("T")
+_BATCHES = 4
+"""Forward passes of a call on a GPU: it brings the first batch there, and computes the last, with nothing beside it."""
 
 
 class TorchEmbedder:
-    """A backbone with its preprocessing; fulfils `dinosearch.protocols.Embedder` and may be used by many threads.
+    """A backbone with its preprocessing; fulfils `dinosearch.protocols.EncodedEmbedder`; many threads may use it.
 
     Args:
         model: has `dimension`, `patch_size`, `depth` and `last_blocks`; in evaluation mode.
@@ -111,6 +114,11 @@ class TorchEmbedder:
         """Images a forward pass takes at once."""
         return self._batch
 
+    @property
+    def call_size(self) -> int:
+        """Images that a call does best with: several batches where they overlap on a GPU, else one."""
+        return self._batch if self._queue is None else _BATCHES * self._batch
+
     def embed(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
         """Embed prepared images; see `dinosearch.protocols.Embedder.embed`.
 
@@ -121,7 +129,7 @@ class TorchEmbedder:
             ValueError: an array that is not (h, w, 3) uint8, or whose sides the model cannot take.
         """
         out = np.empty((len(pixels), self._fingerprint.dimension), dtype=np.float32)
-        for rows, vectors in _one_behind((rows, self._sent(pixels, rows)) for rows in self._batches(pixels)):
+        for rows, vectors in one_behind((rows, self._sent(pixels, rows)) for rows in self._batches(pixels)):
             out[rows] = vectors
         return out
 
@@ -137,7 +145,7 @@ class TorchEmbedder:
         """
         out: list[np.ndarray | None] = [None] * len(data)
         parts = (range(low, min(len(data), low + self._batch)) for low in range(0, len(data), self._batch))
-        for rows, vectors in _one_behind(self._decoded(data, part) for part in parts):
+        for rows, vectors in one_behind(self._decoded(data, part) for part in parts):
             for row, vector in zip(rows, vectors, strict=True):
                 out[row] = vector
         return out
@@ -258,6 +266,7 @@ def open_torch(
     recipe: Recipe, *, device: str | None = None, dtype: str | None = None, batch: int | None = None
 ) -> TorchEmbedder:
     """Load the model of a recipe; arguments and errors as `TorchEmbedder`, and those of a damaged weight file."""
+    check_unchanged(recipe.weights, recipe.digest)
     network = load_model(recipe.checkpoint, recipe.weights)
     fingerprint = recipe.fingerprint(*(int(getattr(network, name)) for name in ("patch_size", "dimension", "depth")))
     return TorchEmbedder(
@@ -281,16 +290,3 @@ def _halved_until_it_fits(compute: Callable[[list[np.ndarray]], list[T]], images
 def _planes(batch: Tensor) -> Tensor:
     """(n, 3, h, w) float32 in 0..255 of (n, h, w, 3) uint8; channels stay last in memory, as convolutions like them."""
     return batch.permute(0, 3, 1, 2).float()
-
-
-def _one_behind(
-    launched: Iterable[tuple[list[int], Callable[[], np.ndarray]]],
-) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Rows with their vectors, each waited for when the one after it has been launched."""
-    before: tuple[list[int], Callable[[], np.ndarray]] | None = None
-    for rows, wait in launched:
-        if before is not None:
-            yield before[0], before[1]()
-        before = rows, wait
-    if before is not None:
-        yield before[0], before[1]()

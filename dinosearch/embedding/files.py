@@ -123,6 +123,26 @@ def file_digest(path: Path) -> str:
     return digest
 
 
+def check_unchanged(path: Path, digest: str) -> None:
+    """Compare a weight file that is about to be loaded with the digest that was remembered for it.
+
+    Raises:
+        DamagedWeightsError: its bytes have changed, though its size and time have not, or it is gone.
+    """
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        raise DamagedWeightsError(
+            f"{path} cannot be read as weights ({error.strerror}); put the file there again, or name another with: "
+            "--weights FILE"
+        ) from None
+    if found != digest:
+        raise DamagedWeightsError(
+            f"{path} has changed since it was first used (its SHA-256 was {digest[:12]}...), so it is damaged; put the "
+            "file there again, or name another with: --weights FILE"
+        )
+
+
 def cache_folder() -> Path:
     """The user's folder for what can be had or made again."""
     return user_cache_path("dinosearch", appauthor=False)

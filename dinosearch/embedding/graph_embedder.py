@@ -87,6 +87,11 @@ class GraphEmbedder:
             out[rows] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return out
 
+    def rest(self) -> None:
+        """Give back what working on many images at a time takes, 140 MiB for ViT-S; the next such call has it anew."""
+        with self._lock:
+            self._runtimes.pop(True, None)
+
     def tokens(self, pixels: Sequence[np.ndarray], blocks: int = 1) -> list[ImageTokens]:
         """Tokens of each image after the final norm, in the order given; arguments and errors as `TorchEmbedder`'s."""
         if not 1 <= blocks <= self.depth:

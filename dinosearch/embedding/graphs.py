@@ -11,15 +11,18 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from dinosearch.embedding.checkpoints import Checkpoint
-from dinosearch.embedding.files import cache_folder
+from dinosearch.embedding.files import cache_folder, check_unchanged
+from dinosearch.embedding.sums import quick_sum
 from dinosearch.records import Pooling
 
 FORMAT = 1
@@ -100,6 +103,7 @@ def graph_for(
             if found is None:
                 if notify:
                     notify(f"preparing {checkpoint.name} for this processor, once; this takes a moment")
+                check_unchanged(weights, digest)
                 _make(checkpoint, weights, pooling, path)
                 found = _read(path)
     except (OSError, Timeout, subprocess.TimeoutExpired) as error:
@@ -117,7 +121,10 @@ def _make(checkpoint: Checkpoint, weights: Path, pooling: Pooling, path: Path) -
     try:
         run_child("dinosearch.embedding.export", checkpoint.name, str(weights.resolve()), str(pooling), str(temporary))
         facts = json.loads((temporary / "facts.json").read_text(encoding="utf-8"))
-        facts["files"] = {file.name: file.stat().st_size for file in temporary.iterdir() if file.name != "facts.json"}
+        facts.pop("sum", None)
+        files = [file for file in temporary.iterdir() if file.is_file() and file.name != "facts.json"]
+        facts["files"] = {file.name: [file.stat().st_size, quick_sum(file)] for file in files}
+        facts["sum"] = _sum_of(facts)
         (temporary / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
         shutil.rmtree(path, ignore_errors=True)
         os.replace(temporary, path)
@@ -150,12 +157,19 @@ def run_child(module: str, *arguments: str) -> None:
 
 
 def _read(path: Path) -> GraphFolder | None:
-    """The graph in a folder; None where there is none, or a file of it is missing or truncated."""
+    """The graph in a folder; None where there is none, or a file of it is missing or damaged."""
     try:
         facts = json.loads((path / "facts.json").read_text(encoding="utf-8"))
-        files = {str(name): int(size) for name, size in facts.pop("files").items()}
-        if any((path / name).stat().st_size != size for name, size in files.items()):
+        if facts.pop("sum") != _sum_of(facts):
             return None
-        return GraphFolder(path, **facts, size=sum(files.values()))
+        files = facts.pop("files")
+        for name, (size, kept) in files.items():
+            if (path / name).stat().st_size != size or quick_sum(path / name) != kept:
+                return None
+        return GraphFolder(path, **facts, size=sum(size for size, _ in files.values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _sum_of(facts: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(facts, sort_keys=True).encode())

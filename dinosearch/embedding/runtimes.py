@@ -19,6 +19,7 @@ from dinosearch.capacity import cores
 from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, run_child
 from dinosearch.embedding.libraries import load_onnxruntime, load_openvino
 from dinosearch.embedding.processor import has_bfloat16
+from dinosearch.embedding.sums import drop_unsound, keep_sums
 
 Outputs = tuple[np.ndarray, np.ndarray]
 """Vectors (n, D) float32, not of unit length, and tokens (n, t, d) float32."""
@@ -77,7 +78,10 @@ class OpenVino:
         }
         if os.access(graph.path, os.W_OK):  # it refuses a folder that it cannot write
             settings["CACHE_DIR"] = str(graph.path / "openvino")
+            drop_unsound(graph.path / "openvino")
         model = core.compile_model(str(graph.model), "CPU", settings)
+        if "CACHE_DIR" in settings:
+            keep_sums(graph.path / "openvino")
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.streams):
             self._requests.put(model.create_infer_request())
@@ -150,7 +154,10 @@ def chosen_unasked(formats: Mapping[str, Collection[str]]) -> tuple[str, str]:
 
 def _quantised(graph: GraphFolder) -> Any:
     """The graph with 8-bit matrix products, made by a child process where it is not yet there."""
-    path = graph.path / "int8.onnx"
+    path = graph.path / "int8" / "graph.onnx"
+    path.parent.mkdir(exist_ok=True)
+    drop_unsound(path.parent)
     if not path.is_file():
         run_child("dinosearch.embedding.quantise", str(graph.model), str(path))
+        keep_sums(path.parent)
     return path

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ FAMILIES: dict[str, tuple[type, Callable[[Any], nn.Module]]] = {
     "convnext": (ConvNeXtConfig, ConvNeXt),
 }
 """Architectures that a weight file's metadata may name: configuration and model."""
+
+_SHARED = 4
+"""Times the bytes of a file that its tensors may have in all: some may share their numbers."""
+_LARGEST, _DEEPEST = 1 << 16, 1000
+"""Of a number in the metadata, and of blocks: far above anything published, and built in no time."""
 
 # Keys of transformers' Dinov2Model and Dinov2WithRegistersModel, as published and as its version 5 names them in
 # memory, and what the official files call the same.
@@ -78,6 +84,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 state = {key: file.get_tensor(key) for key in file.keys()}
                 metadata = dict(file.metadata() or {})
         else:
+            _refuse_bombs(path)
             state, metadata = torch.load(path, map_location="cpu", weights_only=True), {}
     except Exception as error:  # a damaged file raises whatever its reader stumbles over
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
@@ -88,7 +95,19 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DamagedWeightsError(
             f"{path} holds no plain table of tensors; name an official weight file with: --weights FILE"
         )
+    if sum(value.numel() * value.element_size() for value in state.values()) > _SHARED * path.stat().st_size:
+        raise DamagedWeightsError(
+            f"{path} names more numbers than it holds; name an official weight file with: --weights FILE"
+        )
     return official_keys(dict(state)), metadata
+
+
+def _refuse_bombs(path: Path) -> None:
+    """Torch writes its archives uncompressed; one that unpacks to more than it has was made to fill the memory."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
+                raise ValueError("it unpacks to more than it has bytes")
 
 
 def official_keys(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -135,10 +154,21 @@ def fill(model: nn.Module, state: dict[str, Tensor], path: Path) -> nn.Module:
 def _from_metadata(metadata: dict[str, str], path: Path) -> nn.Module:
     try:
         config = json.loads(metadata["config"])
+        deep = {key: value for key, value in config.items() if key.startswith("depth")}
+        if max(_numbers(config), default=0) > _LARGEST or sum(_numbers(deep)) > _DEEPEST:
+            raise ValueError("a model larger than any")
         kind, build = FAMILIES[config.pop("family")]
         return build(kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError) as error:
         raise _misfit(path, f"its metadata names no architecture ({error})") from None
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, (int, float)):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(part)
 
 
 def _misfit(path: Path, reason: str) -> DamagedWeightsError:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from dinosearch.embedding import device_decoder
 from dinosearch.embedding.device_decoder import DeviceDecoder
-from dinosearch.embedding.jpeg_header import plain_size
+from dinosearch.embedding.jpeg_header import Plain, plain
 from dinosearch.embedding.load import open_embedder
 from dinosearch.images.resize import prepare, resize
 from dinosearch.records import Preprocessing
@@ -43,6 +44,16 @@ def turned(value: int) -> bytes:
     return jpeg(exif=turned_tags(value))
 
 
+def swapped(data: bytes) -> bytes:
+    """The same file with its one EXIF tag in the other byte order."""
+    start = data.index(b"Exif\0\0") + 6
+    tiff = data[start : start + 26]
+    assert tiff[:8] == b"MM\0*\0\0\0\x08" and tiff[8:10] == b"\0\x01"
+    tag, kind, count, value = struct.unpack(">HHIH", tiff[10:20])
+    other = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, tag, kind, count, value, 0, 0)
+    return data[:start] + other + data[start + 26 :]
+
+
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(np.mean((a.astype(float) - b) ** 2), 1e-9)))
 
@@ -51,7 +62,8 @@ PLAIN = {
     "baseline": lambda: jpeg(),
     "progressive": lambda: jpeg(progressive=True),
     "full chroma": lambda: jpeg(subsampling=0),
-    "grey": lambda: jpeg(picture().convert("L")),
+    **{f"turned by {turn}": lambda turn=turn: turned(turn) for turn in range(2, 9)},
+    "turned by EXIF of the other byte order": lambda: swapped(turned(6)),
     "upright by EXIF": lambda: turned(1),
     "sRGB by its profile": lambda: jpeg(icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
     "a comment": lambda: jpeg(comment="text"),
@@ -60,7 +72,8 @@ PLAIN = {
 }
 
 LEFT = {
-    "turned": lambda: turned(6),
+    "grey": lambda: jpeg(picture().convert("L")),
+    "turned by nonsense": lambda: turned(9),
     "turned by XMP": lambda: jpeg(xmp=b'<x tiff:Orientation="6"/>'),
     "another profile": lambda: jpeg(icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()),
     "four colours": lambda: jpeg(picture().convert("CMYK")),
@@ -87,7 +100,8 @@ def test_plain_files_are_prepared_as_pillow_does(kind: str, preprocessing: Prepr
     data = PLAIN[kind]()
     (found,) = DeviceDecoder(preprocessing, torch.device(place)).prepare([data])
     assert found is not None and found.device.type == place
-    expected = resize(Image.open(io.BytesIO(data)).convert("RGB"), preprocessing)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    expected = resize(upright.convert("RGB"), preprocessing)
     assert found.dtype == torch.uint8 and tuple(found.shape) == expected.shape
     difference = np.abs(found.cpu().numpy().astype(int) - expected)
     if place == "cpu":  # the same decoder; Pillow's weights are fixed-point numbers
@@ -101,7 +115,7 @@ def test_plain_files_are_prepared_as_pillow_does(kind: str, preprocessing: Prepr
 @pytest.mark.parametrize("kind", LEFT)
 def test_all_else_is_left_to_the_host(kind: str, place: str) -> None:
     data = [jpeg(), LEFT[kind](), jpeg(picture(seed=1))]
-    assert plain_size(data[1]) is None
+    assert plain(data[1]) is None
     decoder = DeviceDecoder(Preprocessing("squash", 56), torch.device(place))
     found = decoder.prepare(data)
     assert [image is None for image in found] == [False, True, False]
@@ -112,7 +126,7 @@ def test_a_file_that_fails_spoils_no_other(place: str) -> None:
     sound = jpeg()
     start = sound.index(b"\xff\xc4")
     damaged = sound[:start] + b"\xff\xc4\x00\x03\x55" + sound[start:]  # a table of no known class
-    assert plain_size(damaged) == (203, 301)
+    assert plain(damaged) == Plain(203, 301)
     found = DeviceDecoder(Preprocessing("squash", 56), torch.device(place)).prepare([sound, damaged, sound])
     assert [image is None for image in found] == [False, True, False]
 

@@ -163,6 +163,18 @@ def test_many_threads_at_once_get_what_one_gets(plain: dict[str, Any], runtime: 
         np.testing.assert_allclose(other, one, atol=1e-5)
 
 
+def test_vectors_are_the_same_after_a_rest(plain: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = open_embedder(**plain, runtime="openvino", dtype="float32")
+    opened: list[bool] = []
+    opener = embedder._opener
+    monkeypatch.setattr(embedder, "_opener", lambda many: opened.append(many) or opener(many))
+    images = list(np.random.default_rng(5).integers(0, 256, (4, 28, 28, 3), np.uint8))
+    before = embedder.embed(images)
+    embedder.rest()
+    np.testing.assert_array_equal(embedder.embed(images), before)
+    assert opened == [True, True]  # it was given back in between
+
+
 def test_tokens_of_several_blocks_are_torchs(plain: dict[str, Any]) -> None:
     embedder = open_embedder(**plain)
     images = pictures(embedder.patch_size)[:3]
