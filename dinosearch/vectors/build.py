@@ -27,7 +27,7 @@ ALWAYS = 10_000
 """Up to here every run publishes: the file is small."""
 LEAST_POINTS = 20_000
 """Vectors to train on where there are so many: few lists would leave too few for the parts of a product quantizer."""
-_STEP = 1 << 14
+_STEP = 1 << 12  # rows added at once: with 1 << 14 it takes as long and 100 MiB more, in copies of a part
 
 
 def is_due(info: IndexInfo | None, rows: int, live: int, recall: float, ladder: tuple[Rung, ...] = LADDER) -> bool:

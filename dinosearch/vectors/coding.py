@@ -20,10 +20,12 @@ class Coding(Protocol):
     Attributes:
         name: what it is called in code.
         code: four bytes that name it in the file's header.
+        as_they_are: whether the vectors lie in the file as they are, so that decoding copies nothing.
     """
 
     name: str
     code: bytes
+    as_they_are: bool
 
     def fields(self, rows: int, dimension: int) -> list[tuple[str, str, tuple[int, ...]]]:
         """The fields of a block of `rows` rows, as NumPy describes them."""
@@ -43,6 +45,7 @@ class Float32:
 
     name = "float32"
     code = b"<f4\0"
+    as_they_are = True
 
     def fields(self, rows: int, dimension: int) -> list[tuple[str, str, tuple[int, ...]]]:
         return [("vectors", "<f4", (rows, dimension))]
@@ -63,6 +66,7 @@ class Int8:
 
     name = "int8"
     code = b"<i1\0"
+    as_they_are = False
 
     def fields(self, rows: int, dimension: int) -> list[tuple[str, str, tuple[int, ...]]]:
         return [("scales", "<f4", (rows,)), ("codes", "<i1", (rows, dimension))]

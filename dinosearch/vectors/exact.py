@@ -1,27 +1,26 @@
-"""Brute force over the vector file: candidates by float32 matrix products, then one exact ranking for every plan.
+"""Brute force over the vector file: candidates by float32 matrix products, for the exact ranking of `ranking`.
 
-It never uses an index; the index's candidates are ranked here too, so that scores are the same numbers whatever the
-plan.
+It never uses an index.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 
 from dinosearch.vectors.header import BLOCK_ROWS
+from dinosearch.vectors.ranking import CHOSEN, GATHER, SLACK, places, products, table_of
 from dinosearch.vectors.threads import in_parallel, one_thread, split
 from dinosearch.vectors.vector_file import VectorFile
 
-# Two ways of adding up the same float32 product of unit vectors differ by less than this up to 4096 dimensions:
-# whatever is this near to the k-th score stays a candidate until the exact ranking.
-SLACK = np.float32(1e-5)
-_CELLS = 1 << 22  # scores held at once by a thread: 16 MiB; smaller pieces are merged too often
-_GATHER = 1 << 18  # numbers gathered at once by a thread: 1 MiB, so that they are multiplied while the cache holds them
+_CELLS = 1 << 21  # scores held at once by a thread: 8 MiB, and some copies; smaller pieces take longer to merge
 _LOWEST = np.finfo(np.float32).min
+_FLOOR = np.nextafter(_LOWEST, np.float32(0))  # what is not above the lowest number is never taken
 _PART = 1 << 12  # rows worth a thread of their own
 _ALONE = 1 << 15  # products that one thread makes from rows side by side before others would have begun (384 numbers)
+FEW = 8  # queries up to which chosen rows are multiplied where they lie: to copy a row takes as long as 6 products
 
 
 class Candidates:
@@ -29,7 +28,7 @@ class Candidates:
 
     def __init__(self, queries: int, k: int) -> None:
         self.k = k
-        self.floor = np.full(queries, _LOWEST, np.float32)
+        self.floor = np.full(queries, _FLOOR, np.float32)
         self.query = np.empty(0, np.int64)
         self.slot = np.empty(0, np.int64)
         self._score = np.empty(0, np.float32)
@@ -42,12 +41,16 @@ class Candidates:
             slots: (m,) int64.
         """
         floor = self.floor
-        if scores.shape[1] > 4 * self.k and floor.min() == _LOWEST:
+        if scores.shape[1] > 4 * self.k and floor.min() == _FLOOR:
             scores = np.fmax(scores, _LOWEST)  # not-a-number would sort as the greatest
             floor = np.maximum(floor, np.partition(scores, -self.k, axis=1)[:, -self.k] - SLACK)
-        query, column = np.nonzero((scores >= floor[:, None]) & (scores > _LOWEST))
-        if len(query):
-            self.merge(query, slots[column], scores[query, column])
+        # in one dimension NumPy looks for them much faster
+        query, column = np.divmod(np.flatnonzero(scores >= floor[:, None]), scores.shape[1])
+        if len(self.query):
+            if len(query):
+                self.merge(query, slots[column], scores[query, column])
+        else:
+            self.floor, self.query, self.slot, self._score = floor, query, slots[column], scores[query, column]
 
     def merge(self, query: np.ndarray, slot: np.ndarray, score: np.ndarray) -> None:
         """Take pairs with their float32 scores."""
@@ -66,10 +69,7 @@ class Candidates:
 
     def table(self) -> np.ndarray:
         """(queries, m) int64 slots of each query; -1 behind its last."""
-        place = places(self.query)
-        table = np.full((len(self.floor), int(place.max(initial=-1)) + 1), -1, np.int64)
-        table[self.query, place] = self.slot
-        return table
+        return table_of(len(self.floor), self.query, self.slot)
 
 
 def scan(file: VectorFile, queries: np.ndarray, k: int, start: int, stop: int, live: np.ndarray | None) -> np.ndarray:
@@ -100,21 +100,26 @@ def scan(file: VectorFile, queries: np.ndarray, k: int, start: int, stop: int, l
             found.offer(scores, np.arange(low, high))
         return found
 
-    return _gathered(part, queries, k, end - begin, _PART // BLOCK_ROWS)
+    return _gathered(part, end - begin, _PART // BLOCK_ROWS)
 
 
 def scan_slots(file: VectorFile, queries: np.ndarray, k: int, slots: np.ndarray) -> np.ndarray:
     """Like `scan`, over the given slots, (m,) int64."""
-    step = max(BLOCK_ROWS, min(_GATHER // file.dimension, _CELLS // max(1, len(queries))))
+    few = len(queries) <= FEW
+    most = CHOSEN // max(1, len(queries)) if few else _CELLS // max(1, len(queries))
+    step = max(BLOCK_ROWS, most if few else min(GATHER // file.dimension, most))
 
     def part(chosen: slice) -> Candidates:
         found = Candidates(len(queries), k)
         for low in range(chosen.start, chosen.stop, step):
             some = slots[low : min(low + step, chosen.stop)]
-            found.offer(_quiet_product(queries, file.read(some).T), some)
+            if few:
+                found.offer(products(file, queries, np.tile(some, (len(queries), 1))), some)
+            else:
+                found.offer(_quiet_product(queries, file.read(some).T), some)
         return found
 
-    return _gathered(part, queries, k, len(slots), _PART)
+    return _gathered(part, len(slots), _PART, not few)
 
 
 def scan_rows(rows: np.ndarray, slots: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
@@ -128,71 +133,12 @@ def scan_rows(rows: np.ndarray, slots: np.ndarray, queries: np.ndarray, k: int) 
             found.offer(_quiet_product(queries, rows[low:high].T), slots[low:high])
         return found
 
-    return _gathered(part, queries, k, len(slots), max(_PART, _ALONE // max(1, len(queries))))
+    return _gathered(part, len(slots), max(_PART, _ALONE // max(1, len(queries))))
 
 
-def rank(
-    file: VectorFile, ids: np.ndarray, queries: np.ndarray, k: int, slots: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rank candidates by their stored vectors, in one thread.
-
-    They are scored in float32 first; what is near enough to the k-th to be among the k is scored again in float64.
-
-    Args:
-        file: where the rows lie.
-        ids: (rows,) int64 image id of each slot.
-        queries: (n, dimension) float32.
-        k: neighbours wanted.
-        slots: (n, m) int64 candidates of each query, each once; -1 for none.
-
-    Returns:
-        slots: (n, k) int64, nearest first, ties by smaller id; -1 where there are fewer than k.
-        scores: (n, k) float32 dot products, added up in float64; -inf where the slot is -1.
-        equal: (n,) bool, all the candidates are as near as the k-th, so that others beyond them may be as well.
-    """
-    chosen, values = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
-    equal = np.zeros(len(queries), bool)
-    step = max(1, _GATHER // max(1, slots.shape[1] * queries.shape[1]))
-    for low in range(0, len(queries), step):
-        part = slice(low, low + step)
-        near, equal[part] = _nearest(file, queries[part], k, slots[part])
-        width = min(k, near.shape[1])
-        scores = products(file, queries[part].astype(np.float64), near).astype(np.float32)
-        order = np.lexsort((ids[near] if len(ids) else near, -scores), axis=1)[:, :width]
-        values[part, :width] = np.take_along_axis(scores, order, 1)
-        chosen[part, :width] = np.where(values[part, :width] > -np.inf, np.take_along_axis(near, order, 1), -1)
-    return chosen, values, equal
-
-
-def products(file: VectorFile, queries: np.ndarray, slots: np.ndarray) -> np.ndarray:
-    """(n, m) dot products, in the type of `queries`, with the vectors of the (n, m) slots; -inf for slot -1."""
-    rows = file.read(np.maximum(slots, 0)) if file.rows else np.zeros((*slots.shape, queries.shape[1]), np.float32)
-    with np.errstate(all="ignore"):  # a damaged row may hold anything; its checksum is looked at later
-        scores = np.einsum("nmd,nd->nm", rows, queries)
-    scores[(slots < 0) | np.isnan(scores)] = -np.inf
-    return np.asarray(scores)
-
-
-def places(query: np.ndarray) -> np.ndarray:
-    """(m,) place of each element within its run of equal values, from 0; `query` is ascending."""
-    return np.arange(len(query)) - np.searchsorted(query, query)
-
-
-def _nearest(file: VectorFile, queries: np.ndarray, k: int, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, m') the candidates that may be among the k nearest, and (n,) bool whether these are all the candidates."""
-    if slots.shape[1] <= k:
-        return slots, np.zeros(len(slots), bool)
-    scores = products(file, queries, slots)
-    kth = np.partition(scores, -k, axis=1)[:, -k]
-    may = (scores >= kth[:, None] - SLACK) & (slots >= 0)
-    order = np.argsort(~may, axis=1, kind="stable")[:, : max(1, int(may.sum(axis=1).max()))]
-    return np.where(np.take_along_axis(may, order, 1), np.take_along_axis(slots, order, 1), -1), np.asarray(
-        may.all(axis=1)
-    )
-
-
-def _gathered(work: Callable[[slice], Candidates], queries: np.ndarray, k: int, count: int, least: int) -> np.ndarray:
-    with one_thread():  # NumPy's own threads would spin on, and disturb what comes next
+def _gathered(work: Callable[[slice], Candidates], count: int, least: int, multiplies: bool = True) -> np.ndarray:
+    """The candidates of all parts; `multiplies` says that NumPy does so, whose threads would spin on afterwards."""
+    with one_thread() if multiplies else nullcontext():
         parts = in_parallel(work, split(count, least, max(1, count)))
     for other in parts[1:]:
         parts[0].absorb(other)

@@ -56,7 +56,8 @@ def read_header(path: Path) -> VectorFileHeader:
     except FileNotFoundError:
         raise DamagedHomeError(f"{path} is missing, though the collection needs it; {advice}") from None
     fields, checksum = page[: _HEADER.size], page[_HEADER.size : _HEADER.size + 4]
-    if len(page) < HEADER_BYTES or not page.startswith(MAGIC) or struct.pack("<I", zlib.crc32(fields)) != checksum:
+    sound = struct.pack("<I", zlib.crc32(fields)) == checksum and not any(page[_HEADER.size + 4 :])
+    if len(page) < HEADER_BYTES or not page.startswith(MAGIC) or not sound:
         raise DamagedHomeError(f"{path} is not a vector file, or its header is damaged; {advice}")
     _, version, dimension, block_rows, code, generation, tag = _HEADER.unpack(fields)
     coding = coding_of(code)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 EXACT_ROWS = 50_000
 """Up to here one inverted list, which is exact search; brute force over 100,000 x 384 takes 3-7 ms (performance.md,
@@ -102,6 +103,7 @@ def rung_for(rows: int, ladder: tuple[Rung, ...] = LADDER) -> Rung:
     return next(rung for rung in ladder if rung.rows is None or rows <= rung.rows)
 
 
+@lru_cache
 def widen_of(factory: str) -> int:
     """Candidates to take for each hit wanted from an index of that factory string, where none were measured."""
     storage = storage_of(factory)

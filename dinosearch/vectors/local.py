@@ -28,6 +28,13 @@ TAIL = 1_000
 _STEP = 1 << 13
 
 
+class NoVectorError(DamagedHomeError, KeyError):
+    """An id has no row: it was never given one, or its row is damaged; the only argument is the id."""
+
+    def __str__(self) -> str:
+        return f"id:{self.args[0]} has no sound vector; mend that with: dinosearch verify --repair"
+
+
 class LocalVectorSearch:
     """The vectors of one generation; searches may run in many threads, one thread writes.
 
@@ -102,7 +109,7 @@ class LocalVectorSearch:
         slots = self._rows().find(np.asarray(ids, np.int64))
         absent = np.flatnonzero(slots < 0)
         if len(absent):
-            raise KeyError(int(ids[absent[0]]))
+            raise NoVectorError(int(ids[absent[0]]))
         damaged = np.flatnonzero(self._file.damaged(slots))
         if len(damaged):
             raise DamagedHomeError(
@@ -129,6 +136,11 @@ class LocalVectorSearch:
             with self._lock:  # a damaged row is overlooked from now on, as if it had never been written
                 self._damaged = np.union1d(self._damaged, damaged)
                 self._table = None
+
+    @property
+    def damaged_rows(self) -> int:
+        """Rows known to be damaged, those that others supersede included: the id of such a row cannot be trusted."""
+        return len(self._damaged)
 
     def check(self, progress: Progress | None = None) -> set[int]:
         """Compare every row with its checksum; the ids whose current row is damaged."""
@@ -165,7 +177,7 @@ class LocalVectorSearch:
             temporary, sha256 = index.publish(self._index_path(number, "new"))
             place(temporary, self._index_path(number, sha256))
             self._base, self._base_sha256, self.index_problem = (index, built), sha256, None
-            self.generation = replace(self.generation, rows=self._file.rows, index=built, index_sha256=sha256)
+            self.generation = replace(self.generation, rows=table.rows, index=built, index_sha256=sha256)
             return Published(built, sha256)
 
     def drop_old_files(self) -> None:
@@ -210,8 +222,9 @@ class LocalVectorSearch:
 
     def _rows(self) -> RowTable:
         with self._lock:
-            if self._table is None or self._table.rows != self._file.rows:
-                self._table = RowTable.of(self._file.ids(), self._removed, self._damaged)
+            rows = self.generation.rows  # a thread that appends has more, which do not count yet
+            if self._table is None or self._table.rows != rows:
+                self._table = RowTable.of(self._file.ids()[:rows], self._removed, self._damaged)
             return self._table
 
     def _index(self) -> tuple[VectorIndex, IndexInfo] | None:
@@ -226,7 +239,7 @@ class LocalVectorSearch:
                 if sha256 is not None and info is not None:
                     try:
                         path = self._index_path(self.generation.number, sha256)
-                        self._base = VectorIndex.load(path, sha256, self._file.dimension, info.rows), info
+                        self._base = VectorIndex.load(path, sha256, info.type, self._file.dimension, info.rows), info
                     except DamagedHomeError as error:
                         self.index_problem = str(error)
                 self._base_sha256 = sha256
@@ -244,9 +257,12 @@ class LocalVectorSearch:
                 sound = np.zeros(self._file.rows, bool)
                 sound[: len(self._sound)] = self._sound
                 self._sound = sound
-        answered = slots[slots >= 0]
-        answered = np.unique(answered[~sound[answered]])
-        damaged = answered[self._file.damaged(answered)] if len(answered) else answered
+        answered: np.ndarray = slots[slots >= 0]
+        answered = answered[~sound[answered]]
+        if not len(answered):
+            return answered
+        answered = np.unique(answered)
+        damaged: np.ndarray = answered[self._file.damaged(answered)]
         sound[answered] = True
         sound[damaged] = False
         return damaged

@@ -6,13 +6,20 @@ The index on the host stays the truth. Whatever the device cannot do is done by 
 from __future__ import annotations
 
 import ctypes
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+_logger = logging.getLogger(__name__)
+
+MANY = 256
+"""Queries from which on the device is asked: few do not fill it, and the host answers one in less than a launch and two
+copies take. A guess, as no device was at hand; `scripts/bench_gpu.py` measures 10,000."""
 MOST = 2048
 """Neighbours, and lists visited, that a search on the device can have (faiss/gpu/utils/DeviceDefs.cuh)."""
 TEMPORARY = 1 << 28  # bytes that Faiss holds for its intermediate results; more than these it takes when it must
@@ -23,6 +30,7 @@ _TABLES = 48 << 10  # bytes of shared memory that the tables of a product quanti
 _NO_DEVICE = "Faiss sees no CUDA device"
 
 
+@cache
 def available() -> bool:
     """Whether Faiss was built for CUDA and sees a device."""
     import faiss
@@ -60,7 +68,7 @@ def training(ivf: Any) -> Iterator[str | None]:
 class BatchSearch:
     """Many queries at a time over one index, by a copy on the device where that can be; any thread may ask.
 
-    The copy does not follow the index: make another one when the index has changed. It knows no filters.
+    The copy does not follow the index: make another one when the index has changed (`DeviceCopy`). It knows no filters.
 
     Args:
         index: a faiss.IndexFlat or faiss.IndexIVF for inner products.
@@ -85,7 +93,7 @@ class BatchSearch:
                 options.useFloat16 = hasattr(self._index, "pq") and _table_bytes(self._index.pq) > _TABLES
                 self._copy = faiss.index_cpu_to_gpu(self._resources, 0, self._index, options)
             except RuntimeError as error:
-                self.reason = _clause(error)
+                self._fail(error)
 
     def search(self, queries: np.ndarray, k: int, nprobe: int = 1) -> np.ndarray:
         """The k best of the visited lists for each query.
@@ -98,21 +106,80 @@ class BatchSearch:
         Returns:
             (n, k) int64 ids, best first; -1 behind the last that was found.
         """
+        queries = np.ascontiguousarray(queries, np.float32)
+        found = self.on_device(queries, k, nprobe)
+        if found is None:
+            found = np.asarray(self._index.search(queries, k, params=self._parameters(nprobe))[1])
+        return found
+
+    def on_device(self, queries: np.ndarray, k: int, nprobe: int = 1) -> np.ndarray | None:
+        """As `search`; None where the host has to."""
+        copy = self._copy
+        if copy is None or max(k, nprobe) > MOST:
+            return None
+        try:
+            with self._lock:  # searches of one device share their intermediate memory
+                return np.asarray(copy.search(queries, k, params=self._parameters(nprobe))[1])
+        except RuntimeError as error:  # such as no memory left beside the model
+            self._fail(error)
+            return None
+
+    def _parameters(self, nprobe: int) -> Any:
         import faiss
 
-        queries = np.ascontiguousarray(queries, np.float32)
-        parameters: Any = None
-        if hasattr(self._index, "nlist"):
-            nprobe = max(1, min(nprobe, int(self._index.nlist)))
-            parameters = faiss.SearchParametersIVF()
-            parameters.nprobe = nprobe
-        if self._copy is not None and max(k, nprobe) <= MOST:
-            try:
-                with self._lock:  # searches of one device share their intermediate memory
-                    return np.asarray(self._copy.search(queries, k, params=parameters)[1])
-            except RuntimeError as error:  # such as no memory left beside the model
-                self.reason, self._copy = _clause(error), None
-        return np.asarray(self._index.search(queries, k, params=parameters)[1])
+        if not hasattr(self._index, "nlist"):
+            return None
+        parameters: Any = faiss.SearchParametersIVF()
+        parameters.nprobe = max(1, min(nprobe, int(self._index.nlist)))
+        return parameters
+
+    def _fail(self, error: Exception) -> None:
+        self.reason, self._copy = _clause(error), None
+        _logger.warning("searching on the processor, as Faiss cannot on the GPU: %s", self.reason)
+
+
+class DeviceCopy:
+    """The copy of an index that may change: made when many queries come, and again after `forget`.
+
+    Args:
+        index: as for `BatchSearch`, or of a type that the device has not, which is then left to the host in silence.
+    """
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self._search: BatchSearch | None = None
+        self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """The index changes, so that the copy is of no use; nobody searches meanwhile."""
+        self._search = None
+
+    def candidates(
+        self, queries: np.ndarray, count: int, nprobe: int, live: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """The best of the visited lists for each query, to be ranked exactly by the caller.
+
+        Args:
+            queries: (n, d) float32.
+            count: candidates wanted for each query.
+            nprobe: lists to visit.
+            live: (rows,) bool, what may be found; so many more are looked at as others are in the way.
+
+        Returns:
+            (n, m) int64 ids, best first, with -1 in between; None where the host has to: too few queries, no device, an
+            index or numbers that it has not, or an error, which is logged once.
+        """
+        if len(queries) < MANY or not available():
+            return None
+        with self._lock:
+            search = self._search = self._search or BatchSearch(self._index)
+        if live is not None:
+            count = -(-count * len(live) // max(1, int(np.count_nonzero(live))))
+        found = search.on_device(np.ascontiguousarray(queries, np.float32), count, nprobe)
+        if found is not None and live is not None:
+            inside = found < len(live)
+            found = np.where(inside & live[np.where(inside, found, 0)], found, -1)
+        return found
 
 
 def refusal(index: Any, free: int | None) -> str | None:

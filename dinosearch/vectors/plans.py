@@ -11,9 +11,10 @@ from functools import partial
 import numpy as np
 
 from dinosearch.records import IndexInfo
-from dinosearch.vectors.exact import rank, scan, scan_rows, scan_slots
+from dinosearch.vectors.exact import FEW, scan, scan_rows, scan_slots
 from dinosearch.vectors.ladder import widen_of
 from dinosearch.vectors.probes import expected_lists
+from dinosearch.vectors.ranking import products, rank
 from dinosearch.vectors.row_table import RowTable
 from dinosearch.vectors.subset import Subset
 from dinosearch.vectors.threads import in_parallel, split
@@ -21,11 +22,9 @@ from dinosearch.vectors.tuning import candidates_for, nprobe_for
 from dinosearch.vectors.vector_file import VectorFile
 from dinosearch.vectors.vector_index import VectorIndex
 
-EXACT_SUBSET = 4_000
-"""A filter that leaves so few rows is answered by brute force over them at once: to copy them takes 1 to 2 ms, as long
-as the index takes (384 numbers)."""
-GATHERED_SUBSET = 24_000
-"""And one that leaves so few when it is asked again: the copied rows take 0.6 ms, the index 0.4 to 2."""
+EXACT_SUBSET = 10_000
+"""A filter that leaves so few rows is answered by brute force over them where they lie, in the time that the index
+takes (0.4 to 2 ms, 384 numbers); one that leaves more, once they are copied, see `subset`."""
 DEEPER = 2
 """Candidates of a filtered search for each of one without: what a filter leaves may be far from the query, about
 equally far, so that codes tell it apart less well (recall@10 0.98 with as many, 0.997 with twice as many)."""
@@ -77,22 +76,30 @@ def nearest(plan: Plan, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.nda
         scores: (n, k) float32; -inf where the slot is -1.
     """
     base, info = plan.base, plan.info
-    repeated = plan.subset is not None and plan.subset.asked(len(queries))
-    if base is None or info is None or _is_small(plan.subset, repeated):
-        return _brute(plan, queries, k)
+    rows = None if plan.subset is None else plan.subset.rows(plan.file, len(queries))
+    small = plan.subset is not None and len(plan.subset.slots) <= EXACT_SUBSET
+    if base is None or info is None or small or rows is not None:
+        return _brute(plan, queries, k, rows)
+
+    covers = min(base.covers, plan.table.rows)  # rows added meanwhile are in the tail, or newer than the table
+    given = (
+        None
+        if plan.subset is not None
+        else base.batch_candidates(queries, *_effort(plan, base, info, k), plan.table.live)
+    )
 
     def part(chosen: slice) -> tuple[np.ndarray, np.ndarray]:
-        return _visit(plan, base, info, queries[chosen], k)
+        return _visit(plan, base, info, queries[chosen], k, covers, None if given is None else given[chosen])
 
     return _joined(in_parallel(part, split(len(queries), _LEAST, _MOST)))
 
 
-def _brute(plan: Plan, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest among all the live rows, or those of the subset."""
+def _brute(plan: Plan, queries: np.ndarray, k: int, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest among all the live rows, or those of the subset, of which `rows` are copies."""
     file, table, subset = plan.file, plan.table, plan.subset
     if subset is None:
         slots = scan(file, queries, k, 0, table.rows, table.live)
-    elif (rows := subset.rows(file)) is not None:
+    elif rows is not None:
         slots = scan_rows(rows, subset.slots, queries, k)
     else:
         slots = scan_slots(file, queries, k, subset.slots)
@@ -103,20 +110,30 @@ def _brute(plan: Plan, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndar
     return _joined(in_parallel(part, split(len(queries), _LEAST, max(1, len(queries)))))
 
 
-def _visit(
-    plan: Plan, base: VectorIndex, info: IndexInfo, queries: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest by the index, in one thread, and by brute force where it cannot tell."""
-    file, table, subset = plan.file, plan.table, plan.subset
-    covers = min(base.covers, table.rows)  # rows added meanwhile are in the tail, or newer than `table`
+def _effort(plan: Plan, base: VectorIndex, info: IndexInfo, k: int) -> tuple[int, int]:
+    """Candidates to score and lists to visit."""
     nprobe = nprobe_for(info.nprobe, k, base.nlist)
-    wanted = candidates_for(info.candidates, k, widen_of(info.type))
-    if subset is not None:
+    if plan.subset is None:  # removed rows thin all the lists alike
+        nprobe = min(base.nlist, -(-nprobe * plan.table.rows // max(1, plan.selected)))
+    return candidates_for(info.candidates, k, widen_of(info.type)), nprobe
+
+
+def _visit(
+    plan: Plan, base: VectorIndex, info: IndexInfo, queries: np.ndarray, k: int, covers: int, given: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest by the index, in one thread, and by brute force where it cannot tell.
+
+    `given` are its candidates where they are known already, of the slots below `covers` at least.
+    """
+    file, table, subset = plan.file, plan.table, plan.subset
+    wanted, nprobe = _effort(plan, base, info, k)
+    if given is not None:
+        slots = given
+    elif subset is not None:
         held, sizes = subset.held(base)
         choose = partial(expected_lists, held=held, sizes=sizes, k=k, least=nprobe, spread=base.spread(file.read))
         slots = base.candidates(queries, DEEPER * wanted, nprobe, subset.bits, choose)
-    else:  # removed rows thin all the lists alike
-        nprobe = min(base.nlist, -(-nprobe * table.rows // max(1, plan.selected)))
+    else:
         slots = base.candidates(queries, wanted, nprobe, table.bits)
     lost = (slots < 0).all(axis=1) if subset is not None else np.zeros(len(queries), bool)
     slots[slots >= covers] = -1
@@ -141,14 +158,12 @@ def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.
 
 def _best(file: VectorFile, queries: np.ndarray, k: int, slots: np.ndarray) -> np.ndarray:
     """(n, m) int64 of the (t,) slots, few in number, those that may be among the k nearest of each query."""
-    scores = np.einsum("nd,td->nt", queries, file.read(slots))
+    if len(queries) <= FEW:
+        scores = products(file, queries, np.tile(slots, (len(queries), 1)))
+    else:
+        scores = np.einsum("nd,td->nt", queries, file.read(slots))
     scores[~(scores > -np.inf)] = -np.inf
     if len(slots) <= k + SPARE:
         return np.where(scores > -np.inf, slots, -1)
     best = np.argpartition(-scores, k + SPARE - 1, axis=1)[:, : k + SPARE]
     return np.where(np.take_along_axis(scores, best, 1) > -np.inf, slots[best], -1)
-
-
-def _is_small(subset: Subset | None, repeated: bool) -> bool:
-    """Whether brute force over a subset is quicker than the index, where its rows are copied when it is repeated."""
-    return subset is not None and len(subset.slots) <= (GATHERED_SUBSET if repeated else EXACT_SUBSET)

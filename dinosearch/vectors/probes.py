@@ -1,4 +1,4 @@
-"""Which lists a filtered search visits: those that are expected to hold its neighbours.
+"""Which lists a search visits: the nearest, and with a filter those that are expected to hold its neighbours.
 
 A filter leaves some lists full and others empty, and may leave only what is far from the query, which is spread over
 many lists. A stored vector is the centre of its list and a rest, and the products of a query with the rests are about
@@ -67,6 +67,22 @@ def expected_lists(
     needed[held[around].sum(axis=1) * sizes.sum() < NEAR_SHARE * held.sum() * sizes[around].sum(axis=1)] = False
     most = max(1, int(needed.sum(axis=1).max()))
     return np.ascontiguousarray(np.where(needed, full[order], -1)[:, :most])
+
+
+def nearest_lists(nearness: np.ndarray, nprobe: int) -> np.ndarray:
+    """The lists that a search without a filter visits.
+
+    Args:
+        nearness: (n, nlist) float32 products of the queries with the centres.
+        nprobe: lists to visit.
+
+    Returns:
+        (n, nprobe) int64 numbers of lists, nearest first: what comes later then seldom beats what was found.
+    """
+    nprobe = min(nprobe, nearness.shape[1])
+    lists = np.argpartition(nearness, -nprobe, axis=1)[:, -nprobe:]
+    order = np.argsort(-np.take_along_axis(nearness, lists, 1), axis=1)
+    return np.ascontiguousarray(np.take_along_axis(lists, order, 1), np.int64)
 
 
 def spread_of(

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ _lock = threading.Lock()
 _inside = 0
 _limit: list[tuple[Any, int]] = []
 _worker = threading.local()
+_forked = False
 
 
 def thread_count() -> int:
@@ -65,17 +66,27 @@ def one_faiss_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
+def faiss_threads() -> AbstractContextManager[None]:
+    """What training an index and adding to it run in: the threads of Faiss, but in a fork the calling thread alone.
+
+    OpenMP would wait for ever for threads that the fork did not take along.
+    """
+    return one_faiss_thread() if _forked else nullcontext()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """NumPy multiplies on one thread inside; the number of before is back when the last of several threads is out."""
     global _inside, _limit
+    shared, own = _libraries()
+    before = [(library, library.num_threads) for library in own]
+    _limited([(library, 1) for library in own])
     with _lock:
         if _inside == 0:
             # The limit is the process's own, not a thread's, so that the first takes it and the last gives it back.
             # The libraries are told directly: threadpoolctl's own context takes longer than a search of few rows.
-            _limit = [(library, library.num_threads) for library in _libraries()]
-            for library, _ in _limit:
-                library.set_num_threads(1)
+            _limit = [(library, library.num_threads) for library in shared]
+            _limited([(library, 1) for library in shared])
         _inside += 1
     try:
         yield
@@ -83,14 +94,27 @@ def one_thread() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if _inside == 0:
-                for library, threads in _limit:
-                    library.set_num_threads(threads)
+                _limited(_limit)
+        _limited(before)
+
+
+def _limited(limits: list[tuple[Any, int]]) -> None:
+    """Tell libraries their numbers of threads."""
+    for library, threads in limits:
+        # Newer versions of threadpoolctl let only the first thread that ever set a limit set others, and say nothing.
+        if release := getattr(library, "clear_controlling_thread", None):
+            release(force=True)
+        library.set_num_threads(threads)
+        if release:
+            release(force=True)
 
 
 @lru_cache(maxsize=1)
-def _libraries() -> list[Any]:
-    found = ThreadpoolController().select(user_api="blas")  # looks through the loaded libraries, so it is kept
-    return list(found.lib_controllers)
+def _libraries() -> tuple[list[Any], list[Any]]:
+    """Libraries whose limit is the process's, and those with OpenMP, whose limit is the calling thread's."""
+    found = ThreadpoolController().select(user_api="blas").lib_controllers  # looks through all that is loaded: kept
+    own = [library for library in found if getattr(library, "threading_layer", "") == "openmp"]
+    return [library for library in found if library not in own], own
 
 
 @lru_cache(maxsize=4)
@@ -101,3 +125,12 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
 
 def _begin() -> None:
     _worker.busy = True
+
+
+def _after_fork() -> None:
+    global _forked, _lock
+    _forked, _lock = True, threading.Lock()  # another thread may have held it, which is not here
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,6 +1,6 @@
 """The append-only vector file: the truth about vectors, each row with its image id and its own checksum.
 
-It knows rows only: which of them count as live is decided in `row_table`, how they are searched in `exact` and `local`.
+It knows rows only: which of them count as live is decided in `row_table`, how they are searched in `plans` and `local`.
 The format is described byte by byte in docs/vector-format.md.
 """
 
@@ -90,6 +90,22 @@ class VectorFile:
         """Rows of the whole blocks that the file has room for, committed or not; raises as `open` does."""
         header = read_header(Path(path))
         return (os.path.getsize(path) - HEADER_BYTES) // block_of(header).itemsize * BLOCK_ROWS
+
+    @classmethod
+    def rescue(cls, path: Path, dimension: int, generation: int) -> int:
+        """Make a damaged float32 file one that can be opened; returns the rows that it has room for.
+
+        What the header says is known from elsewhere, and every row has its own checksum.
+        """
+        header = VectorFileHeader(dimension, generation, b"", CODINGS["float32"])
+        try:
+            read_header(path)
+        except DamagedHomeError:
+            with open(path, "r+b" if path.exists() else "w+b") as file:
+                file.write(header_page(header))
+                file.flush()
+                os.fsync(file.fileno())
+        return cls.rows_on_disk(path)
 
     @property
     def dimension(self) -> int:

@@ -1,6 +1,6 @@
 """The Faiss index over slots of the vector file: derived, disposable, checked before it is read.
 
-It answers candidates; their order and scores are settled in `exact`.
+It answers candidates; their order and scores are settled in `ranking`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import numpy as np
 
 from dinosearch.errors import DamagedHomeError
 from dinosearch.home import sha256_file, sync_file, sync_folder
-from dinosearch.vectors.on_gpu import training
-from dinosearch.vectors.probes import spread_of
-from dinosearch.vectors.threads import one_faiss_thread, one_thread
+from dinosearch.vectors.faiss_files import write_index
+from dinosearch.vectors.on_gpu import DeviceCopy, training
+from dinosearch.vectors.probes import nearest_lists, spread_of
+from dinosearch.vectors.structure import read_checked
+from dinosearch.vectors.threads import faiss_threads, one_faiss_thread, one_thread
 
 SEED = 1234
 ROUNDS = 6
@@ -43,10 +45,10 @@ class VectorIndex:
         self.covers = covers
         self._index = index
         self._ivf: Any = faiss.downcast_index(faiss.extract_index_ivf(index))
+        self._device = DeviceCopy(index)
         self._gate = _Gate()
         self._lists: np.ndarray | None = None
         self._spread: float | None = None
-        self._is_turned = hasattr(index, "chain")
 
     @classmethod
     def train(cls, factory: str, points: np.ndarray) -> VectorIndex:
@@ -62,33 +64,28 @@ class VectorIndex:
         if hasattr(ivf, "do_polysemous_training"):
             # it prepares for a search by Hamming distances that is never made here, and takes most of the time
             ivf.do_polysemous_training = False
-        with training(ivf):  # on a GPU where there is one
+        with faiss_threads(), training(ivf):  # on a GPU where there is one
             index.train(np.ascontiguousarray(points, dtype=np.float32))
         return cls(index)
 
     @classmethod
-    def load(cls, path: Path, sha256: str, dimension: int, rows: int) -> VectorIndex:
-        """Read a published index over so many rows.
+    def load(cls, path: Path, sha256: str, factory: str, dimension: int, rows: int) -> VectorIndex:
+        """Read a published index over so many rows, made by a factory string.
 
-        The checksum is compared before Faiss sees the file: Faiss reads a flipped byte silently and can crash on a
-        crafted file.
+        The checksum is compared before Faiss sees the file, which reads a flipped byte silently. A file that matches
+        may still be crafted by someone who could write to the store: `structure` looks at it before it is used.
 
         Raises:
             DamagedHomeError: the file is missing, does not match its checksum, or is not an index of these rows.
         """
-        import faiss
-
         if not path.is_file():
             raise DamagedHomeError(f"{path.name} is missing")
         if sha256_file(path) != sha256:
             raise DamagedHomeError(f"{path.name} does not match its checksum")
         try:
-            index = faiss.read_index(str(path))
-            ivf = faiss.try_extract_index_ivf(index)
-        except RuntimeError as error:
-            raise DamagedHomeError(f"{path.name} cannot be read ({str(error).splitlines()[0][:80]})") from None
-        if index.d != dimension or index.ntotal > rows or ivf is None:
-            raise DamagedHomeError(f"{path.name} is not an index of this collection")
+            index = read_checked(path, factory, dimension, rows)
+        except ValueError as error:
+            raise DamagedHomeError(f"{path.name} is not an index of this collection ({error})") from None
         return cls(index, rows)
 
     @property
@@ -116,8 +113,9 @@ class VectorIndex:
         """Add pairs of (m,) int64 slots and (m, d) float32 vectors; afterwards the slots below `covers` are inside."""
         for slots, vectors in parts:
             if len(slots):
-                with self._gate.alone():
+                with faiss_threads(), self._gate.alone():
                     self._lists = None
+                    self._device.forget()
                     self._index.add_with_ids(
                         np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(slots, np.int64)
                     )
@@ -148,16 +146,12 @@ class VectorIndex:
 
         queries = np.ascontiguousarray(queries, np.float32)
         nprobe = max(1, min(nprobe, self.nlist))
-        with one_faiss_thread(), self._gate.shared():
-            if self._is_turned:
-                queries = self._turned(queries)
-            if choose is None:
-                nearness, lists = self._ivf.quantizer.search(queries, nprobe)
-            else:
-                with one_thread():
-                    products = queries @ self._centres.T
-                lists = choose(products)
-                nearness = np.take_along_axis(products, np.maximum(lists, 0), 1)
+        with one_thread(), one_faiss_thread(), self._gate.shared():
+            # NumPy multiplies here, as the BLAS of Faiss gains nothing from a second thread that calls it.
+            queries = self._turned(queries)
+            products = queries @ self._centres.T
+            lists = nearest_lists(products, nprobe) if choose is None else choose(products)
+            nearness = np.take_along_axis(products, np.maximum(lists, 0), 1)
             parameters: Any = faiss.SearchParametersIVF()
             parameters.nprobe = lists.shape[1]
             if bits is not None:
@@ -178,6 +172,13 @@ class VectorIndex:
             )
         return found
 
+    def batch_candidates(
+        self, queries: np.ndarray, count: int, nprobe: int, live: np.ndarray | None
+    ) -> np.ndarray | None:
+        """As `candidates`, by a GPU where there are many queries and one that can; None else (`on_gpu.DeviceCopy`)."""
+        with self._gate.shared():
+            return self._device.candidates(queries, count, nprobe, live)
+
     def held(self, slots: np.ndarray) -> np.ndarray:
         """(nlist,) how many of the slots, (m,) integers, each list holds."""
         lists = self._list_of()
@@ -193,25 +194,34 @@ class VectorIndex:
     def spread(self, read: Callable[[np.ndarray], np.ndarray]) -> float:
         """How far vectors lie from the centres of their lists, see `probes`; `read` gives the vectors of slots."""
         if self._spread is None:
-            turned = (lambda slots: self._turned(read(slots))) if self._is_turned else read
-            self._spread = spread_of(self._list_of(), self._centres, turned)
+            self._spread = spread_of(self._list_of(), self._centres, lambda slots: self._turned(read(slots)))
         return self._spread
 
     def publish(self, folder_path: Path) -> tuple[Path, str]:
         """Write the index to a synced temporary file beside the path; returns it and its SHA-256, to name it by."""
-        import faiss
-
         temporary = folder_path.with_name(f"{folder_path.name}.{os.getpid()}.tmp")
-        faiss.write_index(self._index, str(temporary))
-        sync_file(temporary)
+        try:
+            write_index(self._index, temporary)
+            sync_file(temporary)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         return temporary, sha256_file(temporary)
 
     def _turned(self, queries: np.ndarray) -> np.ndarray:
-        """(n, d') float32 queries behind the rotation of the index."""
+        """(n, d') float32 queries behind the rotation of the index, if it has one."""
+        return queries if self._rotation is None else np.asarray(queries @ self._rotation.T)
+
+    @cached_property
+    def _rotation(self) -> np.ndarray | None:
+        """(d', d) float32; None where the index turns nothing."""
         import faiss
 
+        if not hasattr(self._index, "chain"):
+            return None
         turn: Any = faiss.downcast_VectorTransform(self._index.chain.at(0))
-        return np.asarray(turn.apply(queries))
+        matrix: np.ndarray = faiss.vector_to_array(turn.A).reshape(turn.d_out, turn.d_in)
+        return matrix
 
     @cached_property
     def _centres(self) -> np.ndarray:

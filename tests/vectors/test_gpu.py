@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import faiss
 import numpy as np
 import pytest
 
-from dinosearch.vectors.on_gpu import MOST, BatchSearch, available, refusal, training
+from dinosearch.records import Fingerprint, Generation
+from dinosearch.vectors import LADDERS, LocalVectorSearch, VectorFile, on_gpu
+from dinosearch.vectors.on_gpu import MANY, MOST, BatchSearch, DeviceCopy, available, refusal, training
 
 DIMENSION, ROWS, LISTS = 32, 4000, 16
 STORED = {"flat": "IVF16,Flat", "sq": "IVF16,SQ8", "pq": "IVF16,PQ8"}
@@ -124,3 +131,139 @@ def test_without_a_device_the_reason_is_said() -> None:
         index.train(rows(ROWS))
     assert reason == search.reason
     assert index.is_trained
+
+
+class FalseDevice:
+    """Stands for Faiss on a GPU: copies lie on the host, know no selectors, and may run out of memory.
+
+    Attributes:
+        copies: how many were made.
+        asked: queries that were answered.
+        error: raised by the next copies and searches.
+    """
+
+    def __init__(self) -> None:
+        self.copies = self.asked = 0
+        self.error: RuntimeError | None = None
+
+    def copied(self, resources: Any, place: int, index: faiss.Index, options: Any = None) -> Any:
+        if self.error is not None:
+            raise self.error
+        self.copies += 1
+        copy, device = faiss.clone_index(index), self
+
+        class Copy:
+            def search(self, queries: np.ndarray, k: int, params: Any = None) -> Any:
+                if device.error is not None:
+                    raise device.error
+                assert params is None or params.sel is None, "a device knows no selectors"
+                device.asked += len(queries)
+                return copy.search(queries, k, params=params)
+
+        return Copy()
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> FalseDevice:
+    made = FalseDevice()
+    monkeypatch.setattr(on_gpu, "available", lambda: True)
+    monkeypatch.setattr(on_gpu, "_resources", lambda: None)
+    monkeypatch.setattr(on_gpu, "_free_bytes", lambda: None)
+    monkeypatch.setattr(faiss, "index_cpu_to_gpu", made.copied)
+    return made
+
+
+def stored(folder: Path, kind: str, points: np.ndarray) -> LocalVectorSearch:
+    """A search over the points, whose ids are 1, 2, ..., with an index of that kind."""
+    VectorFile.create(folder / "vectors", DIMENSION, 1).close()
+    search = LocalVectorSearch(
+        folder / "vectors",
+        lambda number, sha256: folder / f"index-{number}-{sha256[:12]}",
+        Generation(1, Fingerprint("test", "0" * 64, "squash-224", "cls", DIMENSION), 0),
+        LADDERS[kind],
+    )
+    count = search.append(np.arange(1, len(points) + 1), points)
+    search.refresh(replace(search.generation, rows=count))
+    search.update_index(0.98)
+    return search
+
+
+@pytest.fixture(params=["ivf-flat", "ivf-sq8", "ivf-pq"])
+def search(request: pytest.FixtureRequest, tmp_path: Path, device: FalseDevice) -> Iterator[LocalVectorSearch]:
+    # Training is not what is tested here: the device is there from the first search on.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on_gpu, "available", lambda: False)
+        made = stored(tmp_path, request.param, rows(ROWS))
+    yield made
+    made.close()
+
+
+def exact_share(search: LocalVectorSearch, queries: np.ndarray, k: int = 10) -> float:
+    """Recall of a search, whose scores must be those of the stored vectors."""
+    ids, scores = search.search(queries, k)
+    found = search.vectors(ids.reshape(-1)).reshape(*ids.shape, -1)
+    np.testing.assert_allclose(scores, np.einsum("nd,nkd->nk", queries, found), atol=1e-6)
+    return agree(ids, search.search(queries, k, exact=True)[0])
+
+
+def test_many_queries_are_answered_by_the_device_and_ranked_exactly(
+    search: LocalVectorSearch, device: FalseDevice
+) -> None:
+    queries = rows(MANY, seed=1)
+    few = search.search(queries[:20], 10)
+    assert (device.copies, device.asked) == (0, 0)
+    assert exact_share(search, queries) >= 0.95
+    assert (device.copies, device.asked) == (1, MANY)
+    ids, scores = search.search(queries, 10)
+    np.testing.assert_array_equal(ids[:20], few[0])
+    np.testing.assert_array_equal(scores[:20], few[1])
+    assert device.copies == 1
+    asked = device.asked
+    search.search(queries, 10, allowed=np.arange(1, 3000))
+    search.search(queries, 10, exact=True)
+    assert device.asked == asked, "a filter and an exact search are the host's"
+
+
+def test_removed_and_new_rows_are_known_to_the_device(search: LocalVectorSearch, device: FalseDevice) -> None:
+    queries = rows(MANY, seed=1)
+    gone = np.unique(search.search(queries, 3)[0])
+    search.set_removed(gone)
+    assert exact_share(search, queries) >= 0.95
+    assert not np.isin(search.search(queries, 10)[0], gone).any()
+    copies = device.copies
+    more = rows(1500, seed=2)
+    count = search.append(np.arange(ROWS + 1, ROWS + 1501), more)
+    search.refresh(replace(search.generation, rows=count))
+    ids, _ = search.search(more[:MANY], 1)
+    assert (ids[:, 0] == np.arange(ROWS + 1, ROWS + 1 + MANY)).all()
+    assert exact_share(search, queries) >= 0.95
+    assert device.copies == copies + 1, "the index has grown"
+
+
+def test_a_device_that_fails_is_left_with_one_sentence(
+    search: LocalVectorSearch, device: FalseDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    queries = rows(MANY, seed=1)
+    expected = search.search(queries, 10)
+    device.error = RuntimeError("Error in cudaMalloc: out of memory")
+    for _ in range(3):
+        found = search.search(queries, 10)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+    assert [record.getMessage() for record in caplog.records] == [
+        "searching on the processor, as Faiss cannot on the GPU: Error in cudaMalloc: out of memory"
+    ]
+
+
+def test_a_copy_that_cannot_be_made_is_not_tried_again(device: FalseDevice, caplog: pytest.LogCaptureFixture) -> None:
+    index, queries = index_of("IVF16,Flat", rows(ROWS)), rows(MANY, seed=1)
+    device.error = RuntimeError("out of memory")
+    copy = DeviceCopy(index)
+    assert copy.candidates(queries, 10, 4) is None
+    device.error = None
+    assert copy.candidates(queries, 10, 4) is None and len(caplog.records) == 1
+    copy.forget()
+    found = copy.candidates(queries, 10, 4)
+    assert found is not None and found.shape == (MANY, 10)
+    unlike = DeviceCopy(faiss.index_factory(DIMENSION, "HNSW8", faiss.METRIC_INNER_PRODUCT))
+    assert unlike.candidates(queries, 10, 4) is None and len(caplog.records) == 1, "in silence"

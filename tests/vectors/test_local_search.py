@@ -180,9 +180,10 @@ def test_removed_and_superseded_rows_never_answer(tmp_path: Path, name: str) -> 
 
 def test_filters_equal_brute_force_over_the_subset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import dinosearch.vectors.plans as plans
+    import dinosearch.vectors.subset as subset
 
     monkeypatch.setattr(plans, "EXACT_SUBSET", 100)  # so that a small test meets both plans
-    monkeypatch.setattr(plans, "GATHERED_SUBSET", 100)
+    monkeypatch.setattr(subset, "COPIED_ROWS", 100)
     rows = clustered(8000, D, seed=10)
     made = Bench(tmp_path, RUNGS["flat"])
     made.add(np.arange(1, 7001), rows[:7000])

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import dinosearch.vectors.plans as plans
+import dinosearch.vectors.subset as subset
 from tests.vectors.test_local_search import RUNGS, Bench, brute, clustered, perturbed, recall
 
 
 @pytest.mark.parametrize("dimension", [48, 128])
 def test_a_filter_may_depend_on_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int) -> None:
     monkeypatch.setattr(plans, "EXACT_SUBSET", 100)
-    monkeypatch.setattr(plans, "GATHERED_SUBSET", 100)
+    monkeypatch.setattr(subset, "COPIED_ROWS", 100)
     rows = clustered(8000, dimension, seed=10)
     made = Bench(tmp_path, RUNGS["flat"], dimension=dimension)
     made.add(np.arange(1, 8001), rows)
@@ -81,3 +82,22 @@ def test_searches_go_on_while_the_index_grows(tmp_path: Path, name: str) -> None
         thread.join()
     made.search.close()
     assert problems == []
+
+
+def test_a_filter_that_is_asked_again_is_answered_alike(tmp_path: Path) -> None:
+    """Where its rows lie, out of a copy once that pays, one query at a time and many at once."""
+    rows = clustered(8000, 384, seed=4)
+    made = Bench(tmp_path, RUNGS["flat"], dimension=384)
+    made.add(np.arange(1, 8001), rows)
+    made.search.update_index(0.98)
+    queries = perturbed(rows, 40, seed=5)
+    for count in (5, 300, 3000):
+        allowed = np.sort(np.random.default_rng(6).choice(8000, count, replace=False)) + 1
+        known = min(10, count)
+        truth, values = brute(rows[allowed - 1], allowed, queries, known)
+        for asked in (slice(0, 1), slice(0, 40), slice(0, 5), slice(0, 1)):
+            found, scores = made.search.search(queries[asked], 10, allowed=allowed)
+            np.testing.assert_array_equal(found[:, :known], truth[asked])
+            np.testing.assert_allclose(scores[:, :known], values[asked], atol=1e-6)
+            assert (found[:, known:] == -1).all()
+    made.search.close()
