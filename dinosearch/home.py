@@ -5,6 +5,7 @@ It knows names and bytes only: what is inside the files is the business of `stor
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,10 +14,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dinosearch.errors import CollectionNotFoundError, HomeLockedError
 
-FORMAT_VERSION = 2
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+FORMAT_VERSION = 3
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+"""What a file system says that has no file locks."""
 
 
 class Home:
@@ -77,10 +84,11 @@ class Home:
 
         Raises:
             HomeLockedError: another process is writing; the sentence names it.
+            CollectionNotFoundError: the folder was moved or unmounted meanwhile.
         """
-        from filelock import FileLock, Timeout  # only writers wait for it to load
+        from filelock import Timeout  # only writers wait for it to load
 
-        lock = FileLock(self.path / "writer.lock", timeout=0, thread_local=False)
+        lock = _file_lock(self.path / "writer.lock")
         note = self.path / "writer.json"
         try:
             lock.acquire()
@@ -88,12 +96,33 @@ class Home:
             raise HomeLockedError(
                 f"{self.path} is being written by {_holder(note)}; wait until it ends, then run the same command again"
             ) from None
+        except (NotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise
+            raise HomeLockedError(
+                f"{self.path} cannot be locked: its file system has no file locks ({error}), so that two writers could "
+                "spoil it; move it to a local disk, and name it there by --home"
+            ) from None
+        known = identity(self.path)
         try:
             held = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-            note.write_text(json.dumps(held), encoding="utf-8")
+            temporary = note.with_name(f"{note.name}.tmp")  # who reads the note sees all of it
+            temporary.write_text(json.dumps(held), encoding="utf-8")
+            os.replace(temporary, note)
             yield
+            if identity(self.path) != known:
+                raise FileNotFoundError(f"{self.path} is another folder now")
+        except Exception as error:
+            # Renamed away or unmounted: whatever went wrong went wrong because of that.
+            if identity(self.path) == known:
+                raise
+            raise CollectionNotFoundError(
+                f"{self.path} was moved, deleted or unmounted while it was written; what is stored there is whole: put "
+                "it back, then run the same command again"
+            ) from error
         finally:
-            note.unlink(missing_ok=True)
+            if identity(self.path) == known:  # else the note of another home would be deleted
+                note.unlink(missing_ok=True)
             lock.release()
 
 
@@ -142,9 +171,43 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file or folder from another one that takes its name; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _file_lock(path: Path) -> FileLock:
+    """The lock; only the operating system's own will do, as a file that stands for a lock outlives its holder."""
+    from filelock import FileLock
+
+    try:
+        return FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
+    except TypeError:  # older ones know no other lock
+        return FileLock(path, timeout=0, thread_local=False)
+
+
 def _holder(note: Path) -> str:
+    """Who holds the lock, as its note says; one of a process that has ended is left over from an earlier holder."""
     try:
         held = json.loads(note.read_text(encoding="utf-8"))
+        if held["host"] == socket.gethostname() and not _is_alive(held["pid"]):
+            return "another process"
         return f"process {held['pid']} on {held['host']} since {held['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # asking by a signal would end it there
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is another user's
+    return True

@@ -5,6 +5,7 @@ It mends nothing, and leaves errors alone that only a bug can cause (a violated 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,10 +36,14 @@ _FAULTS: tuple[tuple[tuple[str, ...], type[DinosearchError], str], ...] = (
             "no such column",
             "file is encrypted",
             "unsupported file format",
+            "duplicate column",  # an upgrade of what is upgraded already: the format version is damaged
+            "already exists",
+            "decode to utf-8",
+            "user-defined function",
         ),
         DamagedHomeError,
-        "{name} is damaged or not a dinosearch database ({said}); restore it from a backup, "
-        "or delete its folder and run: dinosearch index FOLDER",
+        "{name} is damaged or not a dinosearch database ({said}); save what can be saved with: dinosearch verify "
+        "--repair, or restore it from a backup, or delete its folder and run: dinosearch index FOLDER",
     ),
     (
         ("readonly", "read-only"),
@@ -77,9 +82,29 @@ def translated(name: str) -> Iterator[None]:
         if translation is None:
             raise
         raise translation from error
+    except UnicodeDecodeError as error:  # what SQLite quotes in its message is not text
+        raise DamagedHomeError(
+            f"{name} is damaged (its definitions cannot be read); restore it from a backup, or delete its folder and "
+            "run: dinosearch index FOLDER"
+        ) from error
     except PoolTimeoutError as error:
         raise HomeLockedError(
             f"{name} has too many readers at once in this process; close some, then try again"
+        ) from error
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Read values that a column cannot mean as damage: what is written is checked before.
+
+    Raises:
+        DamagedHomeError: a stored value is no JSON, no date, no text.
+    """
+    try:
+        yield
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError, OverflowError) as error:
+        raise DamagedHomeError(
+            f"{name} holds a damaged row ({type(error).__name__}); mend it with: dinosearch verify --repair"
         ) from error
 
 

@@ -1,20 +1,25 @@
 """Create the tables, or bring those of an older format up to date, one numbered step after the other.
 
-It knows nothing of what is stored; a step and its new version number are one transaction.
+It knows nothing of what is stored; all steps that are due and the new version number are one transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, insert
+from sqlalchemy.schema import CreateIndex
 
 from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, FormatVersionError
 from dinosearch.home import FORMAT_VERSION
-from dinosearch.store.tables import metadata, state, verdicts
+from dinosearch.protocols import Progress
+from dinosearch.store.sums import schema_sum
+from dinosearch.store.tables import SUMS, metadata, settings, state, verdicts
 
 # Marks the file as dinosearch's (sqlite.org/pragma.html#pragma_application_id): "dino" in ASCII.
 APPLICATION_ID = 0x64696E6F
+SCHEMA = "schema_sum"
+"""The setting with the checksum of the definitions of tables."""
 
 
 def _kinds_and_verdicts(connection: Connection) -> None:
@@ -24,8 +29,14 @@ def _kinds_and_verdicts(connection: Connection) -> None:
     verdicts.create(connection)
 
 
+def _row_sums(connection: Connection) -> None:
+    """2 to 3: a checksum of every row."""
+    for index in SUMS.values():
+        connection.execute(CreateIndex(index, if_not_exists=True))  # that of a table made on the way came with it
+
+
 # The step from version N to N + 1, by N. A step never changes once it is released.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _kinds_and_verdicts}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _kinds_and_verdicts, 2: _row_sums}
 
 
 def format_version(connection: Connection) -> int:
@@ -60,6 +71,11 @@ def check(connection: Connection, name: str, *, create: bool, wanted: int = FORM
     tables = int(connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one())
     if application != APPLICATION_ID and (version or tables or application):
         raise DamagedHomeError(f"{name} is not a dinosearch database; choose another folder by --home")
+    if version == 0 and tables:
+        raise DamagedHomeError(
+            f"{name} is damaged: its format version is gone; restore it from a backup, or delete its folder and run: "
+            "dinosearch index FOLDER"
+        )
     if version == 0 and not create:
         raise CollectionNotFoundError(
             f"no collection in {name}: it is empty, its creation was interrupted; make it with: dinosearch index FOLDER"
@@ -67,8 +83,14 @@ def check(connection: Connection, name: str, *, create: bool, wanted: int = FORM
     return version < wanted
 
 
-def migrate(connection: Connection, wanted: int = FORMAT_VERSION) -> None:
-    """Create or upgrade the tables; the connection holds the write transaction, and the caller commits."""
+def migrate(connection: Connection, wanted: int = FORMAT_VERSION, *, progress: Progress | None = None) -> None:
+    """Create or upgrade the tables; the connection holds the write transaction, and the caller commits.
+
+    Args:
+        connection: all steps are in its one transaction, so that a crash leaves the format there was.
+        wanted: the version to end with.
+        progress: told about the stage `upgrade` in steps.
+    """
     version = format_version(connection)
     if version == 0:
         metadata.create_all(connection)
@@ -76,7 +98,11 @@ def migrate(connection: Connection, wanted: int = FORMAT_VERSION) -> None:
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     else:
         for step in range(version, wanted):
+            if progress is not None:
+                progress("upgrade", step - version, wanted - version)
             MIGRATIONS[step](connection)
+    connection.execute(delete(settings).where(settings.c.key == SCHEMA))
+    connection.execute(insert(settings).values(key=SCHEMA, value=schema_sum(connection)))
     connection.exec_driver_sql(f"PRAGMA user_version = {wanted}")
 
 

@@ -11,12 +11,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, Select, Text, func, select, type_coerce
+from sqlalchemy import Connection, Select, Text, exists, func, literal_column, select, type_coerce
 
+from dinosearch.errors import DamagedHomeError
 from dinosearch.records import ImageRecord, Problem
 from dinosearch.store.database import Database
 from dinosearch.store.known import KnownFile, KnownFiles
 from dinosearch.store.paths import under
+from dinosearch.store.sums import is_sound
 from dinosearch.store.tables import failures, images, locations, roots, settings
 from dinosearch.store.times import from_microseconds
 
@@ -28,8 +30,11 @@ CHUNK = 1000
 
 _T = TypeVar("_T")
 
-
-_RECORD_COLUMNS = (
+# Whether the file's row itself, not only the index by which it was found, names the image; `+` keeps the index out.
+_IS_OF_ITS_IMAGE = (
+    "EXISTS (SELECT 1 FROM locations AS own WHERE own.rowid = locations.rowid AND +own.image_id = images.id)"
+)
+_RECORD_COLUMNS: tuple[Any, ...] = (
     images.c.id,
     locations.c.path,
     images.c.sha256,
@@ -41,11 +46,16 @@ _RECORD_COLUMNS = (
     images.c.added,
     images.c.taken,
     images.c.camera,
+    literal_column(f"{is_sound(images)} AND {is_sound(locations)} AND {_IS_OF_ITS_IMAGE}"),
 )
 _JOINED = locations.join(images, images.c.id == locations.c.image_id)
+_PLACED = exists().where(locations.c.image_id == images.c.id)
+_WAITING = images.c.removed.is_not(None) & _PLACED
 _KNOWN = select(
     type_coerce(locations.c.path, Text), locations.c.id, locations.c.image_id, locations.c.size, locations.c.mtime_ns
 )
+
+_SETTING = select(settings.c.value, literal_column(is_sound(settings)))
 
 
 class Reader:
@@ -147,9 +157,24 @@ class Reader:
             return _ids(connection, select(images.c.id).where(images.c.removed.is_(None)).order_by(images.c.id))
 
     def removed_ids(self) -> np.ndarray:
-        """int64 ids, ascending, of the images whose last file is gone and that `forget_removed` has not dropped."""
+        """int64 ids, ascending, of the images that must not be answered: their last file is gone, or they wait."""
         with self._database.read() as connection:
             return _ids(connection, select(images.c.id).where(images.c.removed.is_not(None)).order_by(images.c.id))
+
+    def waiting_ids(self) -> np.ndarray:
+        """int64 ids, ascending, of the images that have a file but no vector since the model was changed.
+
+        They are among `removed_ids` and not among `live_ids`.
+        """
+        with self._database.read() as connection:
+            return _ids(connection, select(images.c.id).where(_WAITING).order_by(images.c.id))
+
+    def placed_ids(self) -> np.ndarray:
+        """int64 ids, ascending, of the images that have a file, with a vector or waiting for one."""
+        with self._database.read() as connection:
+            return _ids(
+                connection, select(images.c.id).where(images.c.removed.is_(None) | _WAITING).order_by(images.c.id)
+            )
 
     def removed_sizes(self) -> set[int]:
         """Bytes of the files that the removed images had; a new file of such a size may be one of them again."""
@@ -169,13 +194,14 @@ class Reader:
             return int(connection.execute(statement).scalar_one())
 
     def counts(self) -> dict[str, int]:
-        """Numbers of `images` (that have a file), `locations` (files), `failures`, `removed` images and `roots`."""
+        """Numbers of `images` to be found, of those `removed` and `waiting`, of `locations`, `failures` and `roots`."""
         removed = images.c.removed.is_not(None)
         counted = {
             "images": select(func.count()).select_from(images).where(~removed),
             "locations": select(func.count()).select_from(locations),
             "failures": select(func.count()).select_from(failures),
-            "removed": select(func.count()).select_from(images).where(removed),
+            "removed": select(func.count()).select_from(images).where(removed, ~_PLACED),
+            "waiting": select(func.count()).select_from(images).where(_WAITING),
             "roots": select(func.count()).select_from(roots),
         }
         with self._database.read() as connection:
@@ -184,7 +210,10 @@ class Reader:
     def setting(self, key: str) -> Any:
         """A remembered value, None where there is none."""
         with self._database.read() as connection:
-            return connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()
+            row = connection.execute(_SETTING.where(settings.c.key == key)).one_or_none()
+        if row is not None and not row[1]:
+            raise damaged_row(f"the setting {key}")
+        return None if row is None else row[0]
 
 
 def chunks(items: Iterable[_T], size: int) -> Iterator[Sequence[_T]]:
@@ -213,7 +242,16 @@ def _records(where: Filter | None) -> Select[Any]:
     return statement.where(compile_filter(where))
 
 
+def damaged_row(what: str) -> DamagedHomeError:
+    """The error of a row that does not match its checksum."""
+    return DamagedHomeError(
+        f"what is stored of {what} does not match its checksum; mend it with: dinosearch verify --repair"
+    )
+
+
 def _record(row: Sequence[Any]) -> ImageRecord:
-    image_id, path, sha256, width, height, kind, size, mtime_ns, added, taken, camera = row
+    image_id, path, sha256, width, height, kind, size, mtime_ns, added, taken, camera, sound = row
+    if not sound:
+        raise damaged_row(f"the file of image id:{image_id}")
     modified = from_microseconds(mtime_ns // 1000).replace(tzinfo=timezone.utc)
     return ImageRecord(image_id, path, sha256, width, height, kind, size, modified, added, taken, camera)

@@ -6,18 +6,28 @@ It stores no vector and reads no image; what can be asked beside the state of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, literal_column, select
 
+from dinosearch.errors import DamagedHomeError
+from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation, IndexInfo, Verdict
+from dinosearch.store.changes import note_changes, went_back
+from dinosearch.store.checking import check
 from dinosearch.store.database import Database, file_of
-from dinosearch.store.reading import Reader
+from dinosearch.store.faults import translated
+from dinosearch.store.reading import Reader, damaged_row
+from dinosearch.store.salvage import Salvaged, salvage
+from dinosearch.store.sums import is_sound
 from dinosearch.store.tables import generations, state, verdicts
 from dinosearch.store.transaction import Transaction
+
+# All of them, as damage may make the current one look like an old one.
+_GENERATIONS = select(generations, literal_column(is_sound(generations)).label("sound"))
 
 
 class MetadataStore(Reader):
@@ -28,13 +38,16 @@ class MetadataStore(Reader):
     """
 
     @classmethod
-    def open(cls, path: str | Path, *, create: bool = False, read_only: bool = False) -> MetadataStore:
+    def open(
+        cls, path: str | Path, *, create: bool = False, read_only: bool = False, progress: Progress | None = None
+    ) -> MetadataStore:
         """Open the store; an older format is upgraded on the way.
 
         Args:
             path: the file, or an SQLAlchemy URL of an SQLite file.
             create: make the file where it is missing; its folder must exist.
             read_only: never write; works beside a writer and on a read-only disk. Wins over `create`.
+            progress: told about the stage `upgrade`.
 
         Raises:
             CollectionNotFoundError: there is no such file, or its creation was interrupted.
@@ -43,7 +56,7 @@ class MetadataStore(Reader):
             DinosearchError: it cannot be opened.
             ValueError: a URL of another kind.
         """
-        return cls(Database(file_of(path), create=create, read_only=read_only))
+        return cls(Database(file_of(path), create=create, read_only=read_only, progress=progress))
 
     def close(self) -> None:
         """Close every connection; closing twice is harmless."""
@@ -56,6 +69,11 @@ class MetadataStore(Reader):
             transaction = Transaction(connection)
             yield transaction
             transaction.flush()
+        note_changes(self._database)
+
+    def one_moment(self) -> AbstractContextManager[None]:
+        """Inside, this thread reads one moment of the database, whatever is committed meanwhile."""
+        return self._database.one_moment()
 
     def changes(self) -> int:
         """Number of writing transactions so far, of all processes; cheap to ask before every query."""
@@ -69,8 +87,8 @@ class MetadataStore(Reader):
     def generations(self) -> dict[str, Generation]:
         """The current generation of each kind that there is, from one moment of the database."""
         with self._database.read() as connection:
-            rows = connection.execute(select(generations).where(generations.c.current == 1)).all()
-        return {row.kind: _generation(row) for row in rows}
+            found = [(row.current, _generation(row)) for row in connection.execute(_GENERATIONS)]
+            return {generation.kind: generation for current, generation in found if current == 1}
 
     def next_generation(self) -> int:
         """A number that no generation ever had; for the writer, who makes the files of a generation before its row."""
@@ -135,17 +153,43 @@ class MetadataStore(Reader):
             transaction.set_setting(key, value)
 
     def check(self) -> list[str]:
-        """What SQLite finds wrong with the file, one sentence each; empty when it is sound."""
-        with self._database.read() as connection:
-            found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        problems = [] if found == ["ok"] else found
-        return problems + [
-            f"row {row[1]} of table {row[0]} points to a missing row of table {row[2]}" for row in broken
-        ]
+        """What is wrong with the file and its rows, one sentence each; empty when it is sound."""
+        try:
+            with self._database.read() as connection:
+                return check(connection) + went_back(self._database, connection)
+        except DamagedHomeError as error:
+            return [str(error)]
+
+    def salvage(self) -> Salvaged:
+        """Replace a damaged file by one with all that can be read of it; no other thread or process may use it.
+
+        Raises:
+            HomeLockedError: another process has it open.
+            DamagedHomeError: nothing of it can be read.
+        """
+        file = Path(self._database.name)
+        gone: list[str] = []
+        with suppress(DamagedHomeError), self._database.read() as connection:
+            gone = went_back(self._database, connection)
+        self._database.close()
+        try:
+            with translated(self._database.name):
+                told = salvage(file)
+            told.left_out += gone
+            return told
+        finally:
+            self._database = Database(file, create=False, read_only=False)
+            note_changes(self._database)
 
     def vacuum(self) -> None:
-        """Give the space of deleted rows back to the disk; takes as long as copying the file."""
+        """Give the space of deleted rows back to the disk; takes as long as copying the file.
+
+        Raises:
+            DamagedHomeError: a row is damaged; its copy would get a checksum that matches.
+        """
+        problems = self.check()
+        if problems:
+            raise DamagedHomeError(f"{self._database.name}: {problems[0]}; mend it with: dinosearch verify --repair")
         self._database.vacuum()
 
     def __enter__(self) -> MetadataStore:
@@ -158,6 +202,8 @@ class MetadataStore(Reader):
 
 
 def _generation(row: Row[Any]) -> Generation:
+    if not row.sound:
+        raise damaged_row(f"the vectors of {row.kind}")
     return Generation(
         number=row.number,
         fingerprint=Fingerprint.from_dict(row.fingerprint),

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from dinosearch.store.paths import PathText
+from dinosearch.store.sums import sum_index
 from dinosearch.store.times import from_microseconds, to_microseconds
 
 # SQLite gives AUTOINCREMENT, hence ids that are never reused, to INTEGER columns only.
@@ -102,7 +103,8 @@ generations = Table(
     sqlite_autoincrement=True,
 )
 
-# One row per content. `removed` is set exactly when no location points to it; row and vector stay until `compact`.
+# One row per content. `removed` is set when no location points to it; row and vector stay until `compact`. It is also
+# set for an image that has a location and waits for a vector: it could not be read when the model was changed.
 images = Table(
     "images",
     metadata,
@@ -159,3 +161,6 @@ roots = Table(
     Column("path", PathText, primary_key=True),
     Column("options", JSON, nullable=False),
 )
+
+# Checksums of all rows. Tables that need others to be there first come behind them.
+SUMS = {table: sum_index(table) for table in metadata.sorted_tables}

@@ -20,6 +20,7 @@ from dinosearch.store.tables import failures, generations, images, locations, ro
 # A 64-bit integer of nanoseconds ends in the year 2262; file systems may hold later (and nonsensical) times. The last
 # millisecond is left free, so that a filter can name a moment behind every stored one.
 _MAX_TIME = 2**63 - 1_000_000
+_ORPHAN = ~exists().where(locations.c.image_id == images.c.id)
 
 
 class Transaction:
@@ -133,6 +134,25 @@ class Transaction:
         """Forget the generations of a kind; AUTOINCREMENT still remembers the largest number."""
         self._execute(delete(generations).where(generations.c.kind == kind))
 
+    def rename_generations(self, kinds: Mapping[str, str]) -> None:
+        """Give the generations of these kinds the other ones named, all at once: kinds may change places."""
+        held = select(generations.c.number, generations.c.kind).where(generations.c.kind.in_(list(kinds)))
+        for number, kind in self._connection.execute(held).all():
+            self._update_generation(number, {"kind": kinds[kind]})
+
+    def set_recipe(self, generation: int, recipe: Mapping[str, Any]) -> None:
+        """Replace the JSON-ready details of a generation.
+
+        Raises:
+            ValueError: there is no such generation.
+        """
+        self._update_generation(generation, {"recipe": dict(recipe)})
+
+    def let_wait(self, ids: Iterable[int], waits: bool) -> None:
+        """Images that have a file wait for a vector from now on and are not answered, or have one again."""
+        for part in chunks((int(image_id) for image_id in ids), CHUNK):
+            self._execute(update(images).where(images.c.id.in_(part)).values(removed=self._now if waits else None))
+
     def put_verdicts(self, made: Iterable[Verdict]) -> None:
         """Remember verdicts; a later one on the same query and image replaces the earlier."""
         statement = upsert(verdicts)
@@ -151,7 +171,7 @@ class Transaction:
     def forget_removed(self, ids: Iterable[int] | None = None) -> None:
         """Drop the rows of removed images, all or of these ids; an image that has a file stays. Ids are not reused."""
         self.flush()  # what lost its last file in this transaction counts too
-        gone = delete(images).where(images.c.removed.is_not(None))
+        gone = delete(images).where(images.c.removed.is_not(None), _ORPHAN)
         if ids is None:
             self._execute(gone)
         for part in chunks((int(image_id) for image_id in ids or ()), CHUNK):
@@ -211,9 +231,8 @@ class Transaction:
         return touched
 
     def _mark_removed(self, touched: set[int]) -> None:
-        orphan = ~exists().where(locations.c.image_id == images.c.id)
         for part in chunks(sorted(touched), CHUNK):
-            statement = update(images).where(images.c.id.in_(part), images.c.removed.is_(None), orphan)
+            statement = update(images).where(images.c.id.in_(part), images.c.removed.is_(None), _ORPHAN)
             self._execute(statement.values(removed=self._now))
 
     def _flush_failures(self) -> None:

@@ -235,6 +235,27 @@ def test_trees(text: str, tree: Expression) -> None:
     assert str(where) == text
 
 
+@pytest.mark.parametrize("zone", ["+00:00", "+05:45", "-03:30", "-09:05", "+1245", "-0101", "Z"])
+def test_zones_are_those_of_iso_8601(zone: str) -> None:
+    wanted = datetime.strptime(f"2020-03-01T00:30{zone}", "%Y-%m-%dT%H:%M%z").astimezone(timezone.utc)
+    start = to_microseconds(wanted.replace(tzinfo=None))
+    span = Span(start, start + 60_000_000)
+    assert parse_filter(f"added = 2020-03-01T00:30{zone}").root == Comparison("added", "=", span)
+
+
+@pytest.mark.parametrize(
+    ("unit", "bytes_each"),
+    [
+        *(("", 1), ("B", 1)),
+        *((f"{prefix}B", 1000**power) for power, prefix in enumerate("kMGT", 1)),
+        *((f"{prefix}iB", 1024**power) for power, prefix in enumerate("kMGT", 1)),
+    ],
+)
+def test_units_of_sizes(unit: str, bytes_each: int) -> None:
+    for written in (unit, unit.lower(), unit.upper()):
+        assert parse_filter(f"size = 3{written}").root == Comparison("size", "=", 3 * bytes_each)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -272,7 +293,9 @@ def test_trees(text: str, tree: Expression) -> None:
         ("(" * 51 + "id=1" + ")" * 51, "more than 50 levels"),
         ("not " * 51 + "id=1", "more than 50 levels"),
         (" or ".join(["id=1"] * 251), "more than 250 values"),
-        ("x" * 10_001, "10001 characters"),
+        ("x" * 10_001, "at character 10001: it has 10001 characters"),
+        ("id 'in' (1, 2)", "character 4: id needs an operator here"),
+        ("id and (1, 2)", "character 4: id needs an operator here"),
     ],
 )
 def test_refusals_say_where_and_what(text: str, says: str) -> None:

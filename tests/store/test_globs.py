@@ -14,6 +14,8 @@ from dinosearch.store.filters.glob import path_pattern, root_prefix, text_patter
 
 def oracle(pattern: str, path: str) -> bool:
     """Whether a path matches, straight from docs/filters.md, by trying everything."""
+    if pattern == "/":
+        pattern = "/**"  # everything below the root
     if pattern.startswith("/"):
         return path.startswith("/") and _parts(pattern[1:].split("::"), path[1:])
     starts = [0] + [i + len(sign) for sign in ("/", "::") for i in range(len(path)) if path.startswith(sign, i)]

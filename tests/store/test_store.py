@@ -194,7 +194,7 @@ def test_many_ids_and_paths_at_once(store: MetadataStore) -> None:
     assert [record.id for record in store.iter_records(parse_filter("id <= 3"))] == [1, 2, 3]
     with store.transaction() as tx:
         tx.remove_locations([f"/p/{i:05d}" for i in range(count)])
-    assert store.counts() == {"images": 0, "locations": 0, "failures": 0, "removed": count, "roots": 0}
+    assert store.counts() == {"images": 0, "locations": 0, "failures": 0, "removed": count, "waiting": 0, "roots": 0}
 
 
 def test_records_filters_files_not_images(store: MetadataStore) -> None:

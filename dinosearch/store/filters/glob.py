@@ -26,7 +26,7 @@ def path_pattern(pattern: str) -> re.Pattern[str]:
         ValueError: a bracket is never closed, a range runs backwards, or the pattern is too long.
     """
     _check_length(pattern)
-    pattern = with_slashes(pattern)
+    pattern = "/**" if pattern == "/" else with_slashes(pattern)
     anchored = pattern.startswith("/")
     translator = _Translator("[^/]")
     archive, *member = (translator.path(part) for part in pattern[1 if anchored else 0 :].split("::"))
@@ -125,7 +125,7 @@ class _Translator:
         at += negated
         end = pattern.find("]", at + 1)  # a ] in the first place is an ordinary character
         if end < 0:
-            raise ValueError(f"the [ in {pattern!r} is never closed; write [[] for the character itself")
+            raise ValueError(f"the [ in {pattern!r} is never closed, or holds a /; write [[] for the character itself")
         ranges = ""
         while at < end:
             low = high = pattern[at]

@@ -63,7 +63,10 @@ def parse_filter(text: str) -> Filter:
     if not isinstance(text, str):
         raise TypeError(f"a filter is text, not {type(text).__name__}")
     if len(text) > MAX_LENGTH:
-        raise FilterError(f"the filter has {len(text)} characters, at most {MAX_LENGTH} are allowed; shorten it")
+        raise FilterError(
+            f"the filter cannot be read at character {MAX_LENGTH + 1}: it has {len(text)} characters, at most "
+            f"{MAX_LENGTH} are allowed; shorten it"
+        )
     return Filter(text, _Parser(text).parse())
 
 
