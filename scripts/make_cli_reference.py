@@ -28,12 +28,16 @@ OBJECTS = (
         "info",
         "info",
         "home, format_version, fingerprint, images, files, removed, failed, rows, tail, index, "
-        "index_problem, bytes, roots, derived",
+        "index_problem, bytes, roots, derived, models, waiting",
     ),
     ("verify", "problem", "path, reason"),
     ("", "lost", "path, reason"),
     ("", "verify", "rows, problems, repaired, lost, ok"),
     ("compact", "compact", "rows_before, rows_after, bytes_before, bytes_after"),
+    ("migrate", "left", "path, reason"),
+    ("", "migrate", "outcome, model, images, embedded, left, made, dropped, seconds, ok"),
+    ("migrate --dry-run", "estimate", "model, images, bytes, seconds, sample, unreadable"),
+    ("migrate --forget", "forgotten", "bytes"),
     ("export -", "file", "id, path, sha256, width, height, format, size, modified, added, taken, camera"),
     ("export FOLDER", "export", "files, folder"),
     ("models", "model", "name, dimension, bytes, licence, path, url, sha256, aliases"),
@@ -66,7 +70,7 @@ turns back; `--paths` and `-0` write its very bytes.
 | 0 | done, or found |
 | 1 | `query` found nothing, `explain` nothing in common |
 | 2 | error, named in one sentence on stderr |
-| 3 | done, but some images failed (`index`, `import`, `benchmark`), or problems remain (`verify`) |
+| 3 | done, but some images failed (`index`, `import`, `benchmark`), problems remain (`verify`), some wait (`migrate`) |
 | 130 | interrupted; what was finished is kept |
 
 ## Shell completion

@@ -19,16 +19,19 @@ from dinosearch.cli.explain import explain
 from dinosearch.cli.index import index
 from dinosearch.cli.info import info
 from dinosearch.cli.maintain import compact, remove, verify
+from dinosearch.cli.migrate import migrate
 from dinosearch.cli.models import models
 from dinosearch.cli.options import common, keep_examples, settings
-from dinosearch.cli.output import notice
+from dinosearch.cli.output import notice, printable
 from dinosearch.cli.query import query
 from dinosearch.cli.refine import refine
 from dinosearch.cli.transfer import export, import_
 from dinosearch.errors import DinosearchError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-RESUMABLE = ("index", "import", "benchmark")
+RESUMABLE = ("index", "import", "benchmark", "migrate")
+BRIEF = ("query", "explain", "info", "remove", "confirm", "reject")
+"""Verbs over before the threads of NumPy's products are worth their start, 0.1 s of a query."""
 
 HELP = """Find the photos of the same thing: index folders of photos once, then query with a photo.
 
@@ -44,6 +47,8 @@ Exit codes: 0 done or found, 1 nothing found, 2 error, 3 done but some images fa
 
 # What the operating system refuses, as opposed to a bug.
 REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR, errno.EISDIR}
+REFUSALS |= {errno.EFBIG, errno.ESTALE, errno.ENODEV, errno.ENXIO}  # a limit, a drive that was taken away
+REFUSALS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
 
 
 class _Verbs(click.Group):
@@ -52,6 +57,8 @@ class _Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _shown(error) from None
         except DinosearchError as error:
             raise _Sentence(str(error), error.exit_code) from error
         except OSError as error:
@@ -64,8 +71,19 @@ class _Verbs(click.Group):
             notice(f"interrupted{kept if ctx.invoked_subcommand in RESUMABLE else ''}")
             ctx.exit(INTERRUPTED)
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except click.UsageError as error:
+            raise _shown(error) from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of use, not of the alphabet
+
+
+def _shown(error: click.UsageError) -> click.UsageError:
+    """The same error with a message that can be printed: it names what was typed, which may be the name of a file."""
+    return click.UsageError(printable(error.format_message()), error.ctx)
 
 
 class _Sentence(click.ClickException):
@@ -87,12 +105,14 @@ class _Sentence(click.ClickException):
 def cli(**given: Any) -> None:
     """Keep the options given before the verb for it."""
     context = click.get_current_context()
+    if context.invoked_subcommand in BRIEF:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     context.obj = settings(context, given)
 
 
 VERBS = (
     *(index, query, explain, calibrate, confirm, reject, refine),
-    *(remove, info, verify, compact, export, import_, benchmark, models, doctor),
+    *(remove, info, verify, compact, migrate, export, import_, benchmark, models, doctor),
 )
 for _command in VERBS:
     cli.add_command(_command)

@@ -37,6 +37,8 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
     yield "images", f"{found.images:,} in {counted(found.files, 'file')}"
     if found.failed:
         yield "", f"{found.failed:,} unreadable; name them with: dinosearch index PATH --json"
+    if found.waiting:
+        yield "", f"{found.waiting:,} not found, as they wait for a vector of the new model: dinosearch index PATH"
     if found.removed:
         yield "", f"{found.removed:,} removed, kept until: dinosearch compact"
     if found.fingerprint is None:
@@ -55,6 +57,7 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
         yield from _index_lines(found.index)
     if found.index_problem:
         yield "warning", f"{found.index_problem}; every search is exact until: dinosearch verify --repair"
+    yield from _others(found)
     for number, derived in enumerate(found.derived):
         yield "" if number else "derived", f"{derived.kind}: {derived.rows:,} rows, {size_text(derived.bytes)}"
     for number, root in enumerate(found.roots[:ROOTS]):
@@ -62,6 +65,16 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
         yield "" if number else "roots", f"{shown(root.path)}  ({counted(root.files, 'file')}){mark}"
     if len(found.roots) > ROOTS:
         yield "", f"and {len(found.roots) - ROOTS:,} more; see all with --json"
+
+
+def _others(found: CollectionInfo) -> Iterator[tuple[str, str]]:
+    """The models that do not answer, each with its state."""
+    for number, model in enumerate(found.models[1:]):
+        state, command = model.state, "back with: dinosearch migrate --back"
+        if model.share < 1 or model.state == "being made":
+            state, command = f"{model.state}, {int(100 * model.share)} %", "go on with: dinosearch migrate"
+        line = f"{model.fingerprint.settings}: {state}; {model.rows:,} rows, {size_text(model.bytes)}; {command}"
+        yield "" if number else "others", line
 
 
 def _index_lines(index: IndexInfo) -> Iterator[tuple[str, str]]:

@@ -27,10 +27,11 @@ def say(line: str) -> None:
 
 
 def say_path(path: str, end: bytes = b"\n") -> None:
-    """Write a path to stdout with the very bytes that it has on the disk."""
+    """Write a path to stdout with the very bytes that it has on the disk; to a terminal, as it can be shown."""
     stream = sys.stdout.buffer
+    written = shown(path).encode("utf-8") if sys.stdout.isatty() else os.fsencode(path)
     try:
-        stream.write(os.fsencode(path) + end)
+        stream.write(written + end)
         stream.flush()
     except BrokenPipeError:
         _reader_has_enough()
@@ -42,9 +43,9 @@ def notice(sentence: str) -> None:
 
 
 def tell(line: str) -> None:
-    """Write a line to stderr; nobody listening there is no reason to stop."""
+    """Write a line to stderr, control characters escaped; nobody listening there is no reason to stop."""
     try:
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
@@ -57,6 +58,11 @@ def stdin_bytes() -> bytes:
 def shown(path: str) -> str:
     """A path as it can be printed: undecodable bytes and control characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
+
+
+def printable(text: str) -> str:
+    """Text of several lines as it can be printed: what a file is called must not command the terminal."""
+    return "\n".join(map(shown, text.split("\n")))
 
 
 def coloured() -> bool:

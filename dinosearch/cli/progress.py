@@ -22,6 +22,8 @@ STAGES = {
     "queries": ("ranking", "queries"),
     "scan": ("looking for images", "files"),
     "index": ("indexing", "images"),
+    "migrate": ("embedding anew", "images"),
+    "upgrade": ("upgrading the home", "steps"),
     "fetch": ("fetching weights", "bytes"),
     "build": ("building the index", "vectors"),
     "measure": ("measuring recall", "steps"),

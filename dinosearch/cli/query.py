@@ -108,6 +108,10 @@ def query(
     if explain and sheet is None:
         raise click.UsageError("--explain draws on a contact sheet; name it with --sheet FILE.html")
     given = _read_stdin(images, negative)
+    if not all(name.startswith("id:") for name in given):
+        from dinosearch.images import begin_apart
+
+        begin_apart()
     with opened(settings, read_only=True, **model) as (collection, progress):
         if sheet is not None:
             from dinosearch.cli.sheet import fetched

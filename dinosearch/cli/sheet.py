@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dinosearch.collection.asking import Box, box_within
 from dinosearch.errors import DinosearchError, ImageNotFoundError, ImageUnreadableError
-from dinosearch.images import contact_sheet, cut_out, decode, fetch_image, is_url, read_bytes
+from dinosearch.images import contact_sheet, cut_out, decode_apart, fetch_image, is_url, read_bytes
 
 if TYPE_CHECKING:
     from dinosearch.collection import Collection
@@ -46,7 +46,7 @@ def draw_sheet(
     pictures, asked = [], None
     for name, image in images:
         data = image if isinstance(image, bytes) else read_bytes(_path(collection, image))
-        picture, info = decode(data, name, hint=SIDE if box is None else None)
+        picture, info = decode_apart(data, name, hint=SIDE if box is None else None)
         if box is not None:
             box = box_within(box, info.width, info.height)
             asked = cut_out(picture, box)

@@ -12,14 +12,15 @@ only, and they are, of all images, those most likely not to be wrong.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 import numpy as np
 
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.collection.pictures import QueryImage, id_of, no_such_id, picture, prepare_image
+from dinosearch.collection.pictures import QueryImage, id_of, no_such_id, picture, prepare_image, stored_vectors
 from dinosearch.collection.trust import SETTING
 from dinosearch.errors import DinosearchError, ImageNotFoundError, ImageUnreadableError
 from dinosearch.images import prepare_pixels, thumbnail
@@ -124,7 +125,7 @@ def judge(
     ids = [_id_in(opened, result) for result in results]
     digest, vector = _asked(opened, embedder, query)
     search, _ = opened.answering()
-    scores = (search.vectors(np.array(ids, dtype=np.int64)) @ vector).tolist()
+    scores = (stored_vectors(search, ids, opened) @ vector).tolist()
     now, generation = datetime.now(timezone.utc), search.generation.number
     opened.store.put_verdicts(
         [Verdict(digest, i, same, float(score), generation, now) for i, score in zip(ids, scores, strict=True)]
@@ -134,13 +135,30 @@ def judge(
     return _with_verdicts(opened, learned) if learned and learned.generation == generation else None
 
 
-def carry_over(opened: OpenedHome, old: int, new: int) -> None:
-    """Keep calibration and verdicts when a generation is replaced by one with the same vectors, as `compact` does."""
+def carry_over(opened: OpenedHome, numbers: Mapping[int, int]) -> None:
+    """Keep calibrations and verdicts when generations are replaced by others with the same vectors, as `compact` does.
+
+    Args:
+        opened: the home.
+        numbers: the new number of each old one.
+    """
+
+    def renumbered(stored: Any) -> Any:
+        return {**stored, "generation": numbers.get(stored["generation"], stored["generation"])} if stored else stored
+
     for key in (LEARNED, SETTING):
         stored = opened.store.setting(key)
-        if stored and stored["generation"] == old:
-            opened.store.set_setting(key, {**stored, "generation": new})
-    opened.store.put_verdicts([replace(v, generation=new) for v in opened.store.verdicts() if v.generation == old])
+        if stored:
+            opened.store.set_setting(key, renumbered(stored))
+    with opened.store.transaction() as tx:
+        for generation in opened.store.generations().values():  # the calibration of a model that is kept
+            aside = generation.recipe.get("settings")
+            if aside:
+                moved = {key: renumbered(aside.get(key)) for key in (LEARNED, SETTING)}
+                tx.set_recipe(generation.number, {**generation.recipe, "settings": {**aside, **moved}})
+    opened.store.put_verdicts(
+        [replace(v, generation=numbers[v.generation]) for v in opened.store.verdicts() if v.generation in numbers]
+    )
 
 
 def _varied(opened: OpenedHome, embedder: Embedder, image_id: int, rng: np.random.Generator) -> np.ndarray | None:
@@ -179,7 +197,7 @@ def _asked(opened: OpenedHome, embedder: Callable[[], Embedder], query: QueryIma
         record = opened.store.by_id(number)
         if record is None:
             raise no_such_id(number, opened)
-        return record.sha256, search.vectors(np.array([number], dtype=np.int64))[0]
+        return record.sha256, stored_vectors(search, [number], opened)[0]
     model = embedder()
     image = prepare_image(query, model.preprocessing, model.patch_size)
     vector: np.ndarray = basis.apply(model.embed([image.pixels]))[0]

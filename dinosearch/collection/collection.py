@@ -10,22 +10,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dinosearch.collection.learner import DEFAULT_RECALL, CollectionLearner
+from dinosearch.collection.migrator import CollectionMigrator
 from dinosearch.collection.model import ModelChoice
-from dinosearch.collection.opened import DIFFUSION, REFINED, OpenedHome
-from dinosearch.collection.reader import CollectionReader, Paths
+from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.reader import Paths
 from dinosearch.home import Home
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import Calibration, Generation, IndexSummary, Preprocessing
+from dinosearch.records import IndexSummary, Preprocessing
 
 if TYPE_CHECKING:
-    from dinosearch.collection.pictures import QueryImage
     from dinosearch.collection.reports import CompactReport, VerifyReport
 
 DEFAULT_HOME = "index"
-DEFAULT_RECALL = 0.98
 
 
-class Collection(CollectionReader):
+class Collection(CollectionLearner, CollectionMigrator):
     """A searchable collection of images; open it with `Collection.open`.
 
     Queries may run in many threads at once; one thread or process writes at a time.
@@ -71,13 +71,13 @@ class Collection(CollectionReader):
             batch: images a forward pass; None chooses.
             embedder: your own `dinosearch.protocols.Embedder`; the other model arguments are then unused.
             notify: receives sentences for the user, such as the one that says the bundled model is used.
-            progress: receives the progress of a download.
+            progress: receives the progress of a download, and of the upgrade of a home with an older format.
 
         Raises:
             CollectionNotFoundError: there is no collection and `create` is false.
             FingerprintMismatchError: the collection was made with another model or preprocessing.
         """
-        opened = OpenedHome(Home(home), create=create, read_only=read_only)
+        opened = OpenedHome(Home(home), create=create, read_only=read_only, progress=progress)
         wanted = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
         placed = (runtime, device, dtype, batch)
         choice = ModelChoice(model, weights, wanted, pooling, scales, *placed, embedder, notify, progress)
@@ -127,6 +127,7 @@ class Collection(CollectionReader):
         """
         from dinosearch.collection.detailing import Detailing
         from dinosearch.collection.indexing import IndexRun
+        from dinosearch.collection.maintenance import choose_index_type
 
         if not 0 < recall <= 1:
             raise ValueError(f"recall is a share between 0 and 1, not {recall}")
@@ -134,7 +135,7 @@ class Collection(CollectionReader):
             raise ValueError("index needs at least one folder, archive or file")
         sources = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         with self._opened.home.writer():
-            self._opened.set_index_type(index_type)
+            choose_index_type(self._opened, index_type)
             if self._opened.fingerprint is None:
                 self._opened.begin(self.embedder.fingerprint, self._choice.weights)
             # The model is loaded when something has to be embedded: a run over unchanged folders does not wait for it.
@@ -164,12 +165,12 @@ class Collection(CollectionReader):
             repair: re-embed damaged vectors from their files, rebuild a damaged index, report what is lost.
             progress: told about the stages `verify` and `repair`.
         """
-        from dinosearch.collection import checking
+        from dinosearch.collection import checking, mending
 
         if not repair:
             return checking.verify(self._opened, progress)
         with self._opened.home.writer():
-            return checking.repair(self._opened, lambda: self.embedder, progress)
+            return mending.repair(self._opened, lambda: self.embedder, progress)
 
     def compact(self, *, progress: Progress | None = None) -> CompactReport:
         """Reclaim the space of removed images and superseded vectors."""
@@ -177,101 +178,6 @@ class Collection(CollectionReader):
 
         with self._opened.home.writer():
             return maintenance.compact(self._opened, progress)
-
-    def refine(
-        self,
-        *,
-        dimensions: int | None = None,
-        power: float = 0.0,
-        shrinkage: float = 1.0,
-        augment: int = 0,
-        recall: float = DEFAULT_RECALL,
-        progress: Progress | None = None,
-    ) -> Generation:
-        """Search vectors refined over the collection instead of the model's own, which are kept.
-
-        Images indexed later are projected as they come, and move towards neighbours when this is called again.
-
-        Args:
-            dimensions: principal components kept, learned on the collection; None for all.
-            power: 0 only cuts, 0.25 whitens half, 0.5 fully.
-            shrinkage: multiplies `power`.
-            augment: neighbours that every stored vector moves towards (database-side augmentation); 0 for none.
-            recall: recall@10 of the index over the refined vectors.
-            progress: told about the stages `refine`, `neighbours`, `build`, `measure`.
-
-        Raises:
-            SettingError: fewer than 10 images for each dimension, or nothing to refine by.
-        """
-        from dinosearch.collection import refining
-
-        with self._opened.home.writer():
-            wanted = refining.Refinement(dimensions, power, shrinkage, augment)
-            return refining.refine(self._opened, wanted, recall, progress)
-
-    def diffuse(self, *, edges: int = 50, truncation: int = 1000, progress: Progress | None = None) -> Generation:
-        """Prepare the stage `diffusion`: walk from every image over the graph of mutual neighbours.
-
-        It takes milliseconds an image and up to 8 bytes x `truncation` of disk; call it again for images indexed later.
-
-        Args:
-            edges: nearest images that may become edges.
-            truncation: images around each one that its walk may reach.
-            progress: told about the stages `neighbours` and `diffuse`.
-        """
-        from dinosearch.collection import diffusing
-
-        with self._opened.home.writer():
-            return diffusing.prepare(self._opened, edges, truncation, progress)
-
-    def unrefine(self) -> None:
-        """Search the model's own vectors again; delete the refined ones and prepared diffusion."""
-        with self._opened.home.writer():
-            for kind in (REFINED, DIFFUSION):
-                self._opened.drop_generation(kind)
-            self._opened.update_index(DEFAULT_RECALL, None)
-
-    def calibrate(self, *, sample: int = 200, progress: Progress | None = None) -> Calibration:
-        """Learn from the collection's own images which score means "the same instance", and how surely.
-
-        From then on hits carry a `confidence`, and queries may ask for a `precision`.
-
-        Args:
-            sample: images that are varied, at least 20.
-            progress: told about the stage `calibrate`.
-
-        Raises:
-            DinosearchError: fewer than 20 images can be read.
-        """
-        from dinosearch.collection import calibrating
-
-        with self._opened.home.writer():
-            return calibrating.calibrate(self._opened, lambda: self.embedder, sample, progress=progress)
-
-    def confirm(self, query: QueryImage, *results: Paths) -> Calibration | None:
-        """Record that results show the same thing as the query, which corrects the calibration around their scores.
-
-        Args:
-            query: as in `query`.
-            results: each `id:N` or a path of the collection.
-
-        Returns:
-            The corrected calibration; None while the collection is not calibrated: verdicts are kept until it is.
-
-        Raises:
-            ImageNotFoundError: the query is not there, or a result is not in the collection; nothing is recorded then.
-        """
-        return self._judge(query, results, same=True)
-
-    def reject(self, query: QueryImage, *results: Paths) -> Calibration | None:
-        """Record that results do not show the same thing as the query; see `confirm`."""
-        return self._judge(query, results, same=False)
-
-    def _judge(self, query: QueryImage, results: Sequence[Paths], *, same: bool) -> Calibration | None:
-        from dinosearch.collection import calibrating
-
-        with self._opened.home.writer():
-            return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=same)
 
     def import_(
         self,
@@ -294,7 +200,8 @@ class Collection(CollectionReader):
             FingerprintMismatchError: it was made with another model or preprocessing.
         """
         from dinosearch.collection import transfer
+        from dinosearch.collection.maintenance import choose_index_type
 
         with self._opened.home.writer():
-            self._opened.set_index_type(index_type)
+            choose_index_type(self._opened, index_type)
             return transfer.import_(self._opened, Path(folder), recall, progress)

@@ -16,11 +16,12 @@ import numpy as np
 from dinosearch.collection.basis import Basis
 from dinosearch.collection.details import DETAILS, Detail
 from dinosearch.collection.indexing import with_members
-from dinosearch.collection.opened import OpenedHome, row_ids
+from dinosearch.collection.kinds import IMAGES, row_ids
+from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import SettingError
 from dinosearch.images import DecodePool
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import FoundFile, ImageRecord, PreparedImage, Preprocessing, Problem
+from dinosearch.records import FoundFile, Generation, ImageRecord, PreparedImage, Preprocessing, Problem
 
 SAMPLE, LEAST = 256, 16
 """Images that a basis is learned on, and the fewest that say what tokens look like on average."""
@@ -36,10 +37,14 @@ class Detailing:
         opened: the home, held by the writer's lock.
         embedder: opens the model; called when there is something to do.
         progress: told about the stages `learn`, `describe` and `build`.
+        side: which model's images: what the names of the kinds begin with in the store.
     """
 
-    def __init__(self, opened: OpenedHome, embedder: Callable[[], Embedder], progress: Progress | None) -> None:
+    def __init__(
+        self, opened: OpenedHome, embedder: Callable[[], Embedder], progress: Progress | None, side: str = ""
+    ) -> None:
         self._opened = opened
+        self._side_of = side
         self._embedder = embedder
         self._progress = progress or _silent
 
@@ -58,20 +63,20 @@ class Detailing:
             SettingError: the embedder gives no patch tokens.
         """
         for kind, keep in wanted.items():
-            if keep is False and self._opened.generation_of(kind) is not None:
-                self._opened.drop_generation(kind)
-        kept = [d for d in DETAILS.values() if wanted.get(d.kind) or self._opened.generation_of(d.kind)]
+            if keep is False and self._opened.generation_of(self._side_of + kind) is not None:
+                self._opened.drop_generation(self._side_of + kind)
+        kept = [d for d in DETAILS.values() if wanted.get(d.kind) or self._generation(d)]
         described = 0
         for side in sorted({detail.side for detail in kept}):
             described += self._describe([detail for detail in kept if detail.side == side], side, workers)
         for detail in kept:
             if detail.indexed:
-                self._opened.update_index(recall, self._progress, detail.kind)
+                self._opened.update_index(recall, self._progress, self._side_of + detail.kind)
         return described
 
     def _describe(self, details: Sequence[Detail], side: int, workers: int | None) -> int:
         """Make the rows of some kinds that share a size; returns the number of images."""
-        live = self._opened.store.live_ids()
+        live = self._opened.live_ids(self._side_of)
         for detail in details:
             self._prepare(detail, len(live))
         missing = {detail.kind: self._missing(detail, live) for detail in details}
@@ -82,24 +87,24 @@ class Detailing:
                 for detail in details:
                     mine = [(i, tokens) for i, tokens in batch if i in missing[detail.kind]]
                     if mine:
-                        generation = self._opened.search(detail.kind).generation
-                        basis = self._opened.basis(detail.kind) or Basis()
+                        generation = self._opened.search(self._side_of + detail.kind).generation
+                        basis = self._opened.basis(self._side_of + detail.kind) or Basis()
                         rows = np.concatenate([detail.rows(tokens, basis) for _, tokens in mine])
                         ids = row_ids(np.array([i for i, _ in mine]), generation)
-                        self._opened.append(tx, ids, rows, detail.kind)
+                        self._opened.append(tx, ids, rows, self._side_of + detail.kind)
             done += len(batch)
         return done
 
     def _prepare(self, detail: Detail, images: int) -> None:
         """Learn the basis and make the empty generation, where there is none or it was learned on far too little."""
-        generation = self._opened.generation_of(detail.kind)
+        generation = self._generation(detail)
         if generation is not None:
             # What was asked for, not what could be read: an unreadable file must not make every run begin anew.
             sampled = int(generation.recipe["sampled"])
             same = generation.recipe["side"] == detail.side and generation.recipe["rows"] == detail.count
             if same and (sampled >= SAMPLE or images < GROWTH * sampled):
                 return
-        live = self._opened.store.live_ids()
+        live = self._opened.live_ids(self._side_of)
         chosen = live[np.unique(np.linspace(0, len(live) - 1, SAMPLE).round().astype(int))] if len(live) else live
         maps = [tokens for batch in self._tokens(chosen, detail.side, None, "learn") for _, tokens in batch]
         if not maps:
@@ -107,7 +112,7 @@ class Detailing:
         basis = detail.learn(maps, len(maps) >= LEAST)
         shape = detail.rows(maps[0], basis).shape
         fingerprint = replace(
-            self._opened.generation.fingerprint,
+            self._opened.search(self._side_of + IMAGES).generation.fingerprint,
             preprocessing=str(Preprocessing("squash", self._side(detail.side))),
             pooling=detail.kind,
             dimension=shape[1],
@@ -119,13 +124,16 @@ class Detailing:
             "side": detail.side,
             "grid": list(maps[0].shape[:2]),
         }
-        self._opened.add_generation(detail.kind, fingerprint, recipe, basis, coding="int8")
+        self._opened.add_generation(self._side_of + detail.kind, fingerprint, recipe, basis, coding="int8")
         self._opened.drop_other_files()
 
+    def _generation(self, detail: Detail) -> Generation | None:
+        return self._opened.generation_of(self._side_of + detail.kind)
+
     def _missing(self, detail: Detail, live: np.ndarray) -> set[int]:
-        if self._opened.generation_of(detail.kind) is None:
+        if self._generation(detail) is None:
             return set()
-        search = self._opened.search(detail.kind)
+        search = self._opened.search(self._side_of + detail.kind)
         each = int(search.generation.recipe["rows"])
         held, counts = np.unique(search.ids() // each, return_counts=True)
         return set(np.setdiff1d(live, held[counts == each]).tolist())

@@ -8,20 +8,24 @@ come, this thread embeds a batch, another one commits the batch before.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from dinosearch.capacity import give_back_memory
 from dinosearch.collection.behind import Behind
+from dinosearch.collection.encoded import Answer, DeviceDecoding, EmbeddedImage, vectors_of
 from dinosearch.collection.plan import Plan, make_plan
+from dinosearch.collection.trial import chosen
 from dinosearch.errors import DinosearchError
 from dinosearch.images import DecodePool, is_member, iter_members, read_bytes, split_member
-from dinosearch.protocols import Embedder, Progress
+from dinosearch.protocols import Embedder, EncodedEmbedder, Progress, Resting
 from dinosearch.records import FoundFile, IndexSummary, PreparedImage, Problem
 from dinosearch.store import KnownFiles
 
@@ -54,6 +58,7 @@ class IndexRun:
         self._failures: list[Problem] = []
         self._gone_by_image: dict[int, list[str]] = defaultdict(list)
         self._known = KnownFiles()
+        self._waiting = set(self._store.waiting_ids().tolist())  # images that have a row in the store but no vector
 
     def run(
         self,
@@ -82,8 +87,12 @@ class IndexRun:
         self._note_problems(plan)
         total = len(plan.to_read)
         unknown = self._recognise(plan.to_read, total)
+        plan.to_read.clear()
         self._embed(unknown, total, workers)
         self._drop_gone()
+        del plan  # what was known of a million files makes room for training an index
+        self._known = KnownFiles()
+        give_back_memory()
         self._opened.update_index(recall, self._progress, self._opened.searched)
         seconds = round(time.monotonic() - started, 3)
         return IndexSummary(**self._counts, seconds=seconds, failures=tuple(self._failures))
@@ -109,47 +118,59 @@ class IndexRun:
         for chunk in _chunks(candidates, _BULK):
             hashes = {file.path: digest for file in chunk if (digest := _sha256(file.path)) is not None}
             ids = self._store.ids_by_sha256(sorted(set(hashes.values())))
+            self._opened.make_refined(ids.values())
             with self._store.transaction() as tx:
                 for file in chunk:
                     image_id = ids.get(hashes.get(file.path, ""))
-                    if image_id is None:
+                    if image_id is None or image_id in self._waiting:
                         rest.append(file)
                     else:
                         self._place(tx, file, image_id)
                         done += 1
-                        self._progress("index", done, total)
+            self._progress("index", done, total)  # once they are committed: what was told is kept
         return rest
 
     def _embed(self, files: list[FoundFile], total: int, workers: int | None) -> None:
-        """Decode, embed and commit what is left, one batch a transaction."""
+        """Decode, embed and commit what is left, one batch a transaction; empties the list."""
         if not files:
             return
         embedder = self._embedder()
-        preprocessing = embedder.preprocessing
-        size = max(embedder.batch_size, min(_BATCH, _BATCH_BYTES // (3 * preprocessing.size**2)))
+        preprocessing, size = embedder.preprocessing, batch_of(embedder)
         done = total - len(files)
         in_hand: set[str] = set()  # contents that are being committed: the store may not know them yet
-        with Behind() as behind, DecodePool(preprocessing, embedder.patch_size, workers=workers) as pool:
-            for batch in _chunks(pool.prepare_all(with_members(files)), size):
-                images = {item.sha256: item for _, item in batch if isinstance(item, PreparedImage)}
-                known = self._store.ids_by_sha256(sorted(images)).keys() | in_hand
+        with Behind() as behind, DecodePool(preprocessing, embedder.patch_size, workers, taken=size) as pool:
+            batches: Iterable[list[tuple[FoundFile, Answer]]] = (
+                _chunks(pool.prepare_all(with_members(_drained(files))), size)
+                if (device := chosen(embedder)) is None
+                else DeviceDecoding(device, pool, self._stored).batches(with_members(_drained(files)))
+            )
+            for batch in batches:
+                images = {item.sha256: item for _, item in batch if not isinstance(item, Problem)}
+                known = in_hand | self._stored(images)
                 fresh = [image for sha256, image in images.items() if sha256 not in known]
-                vectors = self._embed_batches(fresh)
+                vectors = vectors_of(embedder, fresh)
                 behind.start(partial(self._commit, batch, fresh, vectors))  # which waits for the batch before
                 in_hand = {image.sha256 for image in fresh}
                 self._progress("index", done, total)
                 done += len(batch)
             behind.wait()
+        if isinstance(embedder, Resting):
+            embedder.rest()  # training an index takes as much memory as the model did
         self._progress("index", done, total)
 
     def _commit(
-        self, batch: list[tuple[FoundFile, PreparedImage | Problem]], fresh: list[PreparedImage], vectors: np.ndarray
+        self,
+        batch: list[tuple[FoundFile, Answer]],
+        fresh: list[PreparedImage | EmbeddedImage],
+        vectors: np.ndarray,
     ) -> None:
         """Store a batch: all of it, or nothing when this raises."""
-        ids = self._store.ids_by_sha256(sorted(item.sha256 for _, item in batch if isinstance(item, PreparedImage)))
+        ids = self._store.ids_by_sha256(sorted(item.sha256 for _, item in batch if not isinstance(item, Problem)))
+        self._opened.make_refined(ids.values())
         with self._store.transaction() as tx:
             for image in fresh:
-                ids[image.sha256] = tx.add_image(image.sha256, image.info)
+                if image.sha256 not in ids:
+                    ids[image.sha256] = tx.add_image(image.sha256, image.info)
             if fresh:
                 new = np.array([ids[image.sha256] for image in fresh], dtype=np.int64)
                 self._opened.append(tx, new, vectors)
@@ -158,12 +179,13 @@ class IndexRun:
                     self._fail(tx, item, file)
                 else:
                     self._place(tx, file, ids[item.sha256])
+        self._waiting.difference_update(ids[image.sha256] for image in fresh)
         self._counts["embedded"] += len(fresh)
 
-    def _embed_batches(self, images: list[PreparedImage]) -> np.ndarray:
-        if not images:
-            return np.empty((0, 0), dtype=np.float32)
-        return self._embedder().embed([image.pixels for image in images])
+    def _stored(self, contents: Collection[str]) -> set[str]:
+        """Those of the contents that have their vectors."""
+        ids = self._store.ids_by_sha256(sorted(contents))
+        return {sha256 for sha256, image_id in ids.items() if image_id not in self._waiting}
 
     def _place(self, tx: Transaction, file: FoundFile, image_id: int) -> None:
         """Write where an image lies, and count what that means."""
@@ -180,7 +202,7 @@ class IndexRun:
         tx.put_failure(problem, file.size if file else 0, file.mtime_ns if file else 0)
         self._counts["failed"] += 1
         self._failures.append(problem)
-        if file is not None and problem.path in self._known:
+        if file is not None and problem.path in self._known and (is_member(file.path) or os.path.lexists(file.path)):
             # The file changed into something unreadable: its old content is no longer at this path.
             tx.remove_locations([problem.path])
 
@@ -192,18 +214,33 @@ class IndexRun:
         self._counts["removed"] += len(gone)
 
 
+def batch_of(embedder: Embedder) -> int:
+    """Images that are embedded and committed together."""
+    wanted = embedder.call_size if isinstance(embedder, EncodedEmbedder) else embedder.batch_size
+    return max(wanted, min(_BATCH, _BATCH_BYTES // (3 * embedder.preprocessing.size**2)))
+
+
 def with_members(files: Iterable[FoundFile]) -> Iterator[FoundFile | tuple[FoundFile, bytes]]:
     """Plain files as they are; members of an archive together with their bytes, in one pass over each archive."""
     members: dict[str, set[str]] = defaultdict(set)
     for file in files:
-        if is_member(file.path):
-            members[split_member(file.path)[0]].add(file.path)
+        archive = split_member(file.path)[0] if is_member(file.path) else None
+        # A plain file may have such a name too.
+        if archive is not None and (archive in members or os.path.isfile(archive)):
+            members[archive].add(file.path)
         else:
             yield file
     for archive, wanted in members.items():
         for file, data in iter_members(archive):
             if file.path in wanted:
                 yield file, data
+
+
+def _drained(files: list[FoundFile]) -> Iterator[FoundFile]:
+    """The files in their order, each of them forgotten by the list: a million take a fifth of a gigabyte."""
+    files.reverse()
+    while files:
+        yield files.pop()
 
 
 def _sha256(path: str) -> str | None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from dinosearch.collection.opened import DIFFUSION, IMAGES, OpenedHome, row_ids
-from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, RootInfo
+from dinosearch.collection.kinds import DIFFUSION, IMAGES, NEXT, STATES, is_aside, kinds_of, row_ids
+from dinosearch.collection.one_state import at_one_state
+from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, ModelInfo, RootInfo
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.home import FORMAT_VERSION
 from dinosearch.protocols import Progress
@@ -19,6 +24,10 @@ from dinosearch.records import Generation
 
 def vectors(opened: OpenedHome, ids: Sequence[int] | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """See `Collection.vectors`."""
+    return at_one_state(opened, lambda: _vectors(opened, ids))
+
+
+def _vectors(opened: OpenedHome, ids: Sequence[int] | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     wanted = opened.store.live_ids() if ids is None else np.asarray(ids, dtype=np.int64).reshape(-1)
     search = opened.search()
     try:
@@ -30,24 +39,45 @@ def vectors(opened: OpenedHome, ids: Sequence[int] | np.ndarray | None) -> tuple
         ) from None
 
 
+def choose_index_type(opened: OpenedHome, name: str | None) -> None:
+    """Choose the type of index, which the next `update_index` builds; None leaves it as it is.
+
+    Raises:
+        ValueError: no such type.
+    """
+    if name is None:
+        return
+    from dinosearch.vectors import LADDERS
+
+    if name not in LADDERS:
+        raise ValueError(f"index type {name!r} is not one of {', '.join(LADDERS)}")
+    if name != (opened.store.setting("index_type") or "auto"):
+        opened.store.set_setting("index_type", name)
+        opened.reopen()
+
+
 def remove(opened: OpenedHome, targets: Sequence[str]) -> int:
     """See `Collection.remove`; the caller holds the writer's lock.
 
     Raises:
         ImageNotFoundError: a target names nothing in the collection; nothing is removed then.
     """
+    from dinosearch.collection.pictures import id_of
     from dinosearch.collection.plan import under
 
     known = opened.store.known()
     failed = opened.store.known_failures()
     paths: set[str] = set()
     failures: set[str] = set()
+    folders: set[str] = set()
     for target in targets:
-        if target.startswith("id:") and target[3:].isdecimal():
-            found = {path for path, entry in known.items() if entry.image_id == int(target[3:])}
+        image_id = id_of(target)
+        if image_id is not None:
+            found = {path for path, entry in known.items() if entry.image_id == image_id}
             unread: set[str] = set()
         else:
             folder = os.path.abspath(os.path.expanduser(target))
+            folders.add(folder)
             found = {path for path in known if under(path, folder)}
             unread = {path for path in failed if under(path, folder)}
         if not found and not unread:
@@ -60,12 +90,16 @@ def remove(opened: OpenedHome, targets: Sequence[str]) -> int:
     with opened.store.transaction() as tx:
         tx.remove_locations(sorted(paths))
         tx.clear_failures(sorted(failures))
-        tx.remove_roots([root for root in opened.store.roots() if root in {os.path.abspath(t) for t in targets}])
+        tx.remove_roots([root for root in opened.store.roots() if root in folders])
     return len(paths)
 
 
 def info(opened: OpenedHome) -> CollectionInfo:
     """See `Collection.info`."""
+    return at_one_state(opened, lambda: _info(opened))
+
+
+def _info(opened: OpenedHome) -> CollectionInfo:
     counts = opened.store.counts()
     fingerprint = opened.fingerprint
     search = opened.answering()[0] if fingerprint else None
@@ -87,6 +121,8 @@ def info(opened: OpenedHome) -> CollectionInfo:
         bytes=_disk_bytes(opened),
         roots=tuple(_root(opened, path) for path in opened.store.roots()),
         derived=tuple(_derived(opened)),
+        models=tuple(models(opened)),
+        waiting=counts["waiting"],
     )
 
 
@@ -97,34 +133,43 @@ def compact(opened: OpenedHome, progress: Progress | None) -> CompactReport:
     so a crash leaves either the old or the new generation whole. Whole images come last, because that commit also drops
     the removed ones: what is derived from images may lack rows, never the images themselves.
     """
+    before, rows = _disk_bytes(opened), opened.search(IMAGES).generation.rows
+    rewrite(opened, [kind for kind in opened.store.generations() if kind != IMAGES], progress)
+    rewrite(opened, [IMAGES], progress)
+    opened.store.vacuum()
+    return CompactReport(rows, opened.search(IMAGES).generation.rows, before, _disk_bytes(opened))
+
+
+def rewrite(opened: OpenedHome, kinds: Sequence[str], progress: Progress | None) -> None:
+    """Copy the live rows of some kinds into new generations and switch to them, one kind a commit.
+
+    With `IMAGES` the removed images are forgotten in the same commit.
+    """
     from dinosearch.collection.calibrating import carry_over
 
-    before = _disk_bytes(opened)
-    old = opened.search(IMAGES).generation
-    answering = opened.answering()[0].generation.number
-    others = [kind for kind in opened.store.generations() if kind not in (IMAGES, DIFFUSION)]
-    for kind in (*others, IMAGES):
-        new = _compacted(opened, kind, progress)
-        opened.store.switch_generation(new, forget_removed=kind == IMAGES)
-    now = opened.answering()[0].generation.number
-    carry_over(opened, answering, now)
-    walks = opened.store.generation(DIFFUSION)
-    if walks is not None and walks.recipe["of"] == answering:  # its rows go by image ids, which stay
-        recipe = {**walks.recipe, "of": now}
-        opened.store.switch_generation(replace(walks, recipe=recipe))
+    held, numbers = opened.store.generations(), dict[int, int]()
+    for kind in kinds:
+        if not kind.endswith(DIFFUSION):  # its rows go by image ids, which stay
+            new = compacted(opened, kind, progress)
+            opened.store.switch_generation(new, forget_removed=kind == IMAGES)
+            numbers[held[kind].number] = new.number
+    carry_over(opened, numbers)
+    for kind, walks in held.items():
+        if kind.endswith(DIFFUSION) and walks.recipe["of"] in numbers:
+            recipe = {**walks.recipe, "of": numbers[walks.recipe["of"]]}
+            opened.store.switch_generation(replace(walks, recipe=recipe))
+    opened.now()
     opened.drop_other_files()
-    opened.store.vacuum()
-    return CompactReport(old.rows, new.rows, before, _disk_bytes(opened))
 
 
-def _compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Generation:
+def compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Generation:
     """The next generation of a kind with live rows only, on disk but not committed."""
     search = opened.search(kind)
     generation = search.generation
     number = opened.store.next_generation()
     if opened.home.basis(generation.number).exists():
         shutil.copyfile(opened.home.basis(generation.number), opened.home.basis(number))
-    live = row_ids(opened.store.live_ids(), generation)
+    live = row_ids(opened.store.live_ids() if kind == IMAGES else opened.store.placed_ids(), generation)
     if kind != IMAGES:
         live = np.intersect1d(live, search.ids())  # images that were not reached yet
     recall = generation.index.recall_target if generation.index else 0.98 if kind == IMAGES else None
@@ -133,9 +178,22 @@ def _compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Gene
 
 def _derived(opened: OpenedHome) -> Iterator[DerivedInfo]:
     for kind, generation in sorted(opened.store.generations().items()):
-        if kind != IMAGES:
-            size = sum(path.stat().st_size for path in opened.files_of(generation.number))
+        if kind != IMAGES and not is_aside(kind):
+            size = _bytes(opened.files_of(generation.number))
             yield DerivedInfo(kind, generation.rows, size, dict(generation.recipe))
+
+
+def models(opened: OpenedHome) -> Iterator[ModelInfo]:
+    """What each side of the home is and takes: the one that answers first."""
+    held = opened.store.generations()
+    placed = len(opened.store.placed_ids()) if NEXT + IMAGES in held else 0
+    for side, state in STATES.items():
+        images = held.get(side + IMAGES)
+        if images is not None:
+            numbers = [held[side + kind].number for kind in kinds_of(held, side)]
+            size = sum(_bytes(opened.files_of(number)) for number in numbers)
+            share = min(1.0, images.rows / placed) if side == NEXT and placed else 1.0
+            yield ModelInfo(state, images.fingerprint, images.rows, size, share)
 
 
 def _root(opened: OpenedHome, path: str) -> RootInfo:
@@ -143,4 +201,14 @@ def _root(opened: OpenedHome, path: str) -> RootInfo:
 
 
 def _disk_bytes(opened: OpenedHome) -> int:
-    return sum(entry.stat().st_size for entry in os.scandir(opened.home.path) if entry.is_file(follow_symlinks=False))
+    return _bytes(opened.home.path.iterdir())
+
+
+def _bytes(paths: Iterable[Path]) -> int:
+    """Of the files among the paths."""
+    total = 0
+    for path in paths:
+        with suppress(FileNotFoundError):  # a writer's temporary file, or one that it has just replaced
+            status = path.lstat()
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.errors import FingerprintMismatchError, SettingError
+from dinosearch.errors import DamagedHomeError, FingerprintMismatchError, SettingError
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import AGREEMENT, Fingerprint, Pooling, Preprocessing, scales_named
 
@@ -35,13 +35,16 @@ class ModelChoice:
         Raises:
             FingerprintMismatchError: with the command that fixes it.
         """
-        stored = opened.fingerprint
+        try:
+            stored = opened.fingerprint
+        except DamagedHomeError:
+            return  # whoever needs it is told; `verify` can mend it
         if stored is None:
             return
         if self.embedder is not None:
             _check_same(opened, self.embedder)
             return
-        wanted = self._wanted(stored)
+        wanted = self.wanted(stored)
         if wanted != stored:
             options = ["--model", "--preprocessing", "--pooling"]
             values = [wanted.checkpoint, wanted.preprocessing, wanted.pooling]
@@ -50,12 +53,13 @@ class ModelChoice:
             other = " ".join(f"{option} {value}" for option, value in zip(options, values, strict=True))
             raise FingerprintMismatchError(
                 f"the vectors in {opened.home.path} were made with {stored.settings}, not with {wanted.settings}, and "
-                f"cannot be compared; leave out {', '.join(options[:-1])} and {options[-1]}, or make another "
-                f"collection with: dinosearch index FOLDER --home OTHER {other}"
+                f"cannot be compared; leave out {', '.join(options[:-1])} and {options[-1]}, make another "
+                f"collection with: dinosearch index FOLDER --home OTHER {other}, or change the model of this one with: "
+                f"dinosearch migrate {other}"
             )
 
-    def _wanted(self, stored: Fingerprint) -> Fingerprint:
-        """The collection's fingerprint with what is asked for put in."""
+    def wanted(self, stored: Fingerprint) -> Fingerprint:
+        """A fingerprint with what is asked for put in."""
         wanted = stored
         if self.model not in (None, "auto"):
             from dinosearch.embedding import find_checkpoint
@@ -83,16 +87,20 @@ class ModelChoice:
         """
         if self.embedder is not None:
             return self.embedder
+        embedder = self.load(opened.fingerprint, self.weights or opened.store.setting("weights"))
+        _check_same(opened, embedder)
+        return embedder
+
+    def load(self, like: Fingerprint | None, weights: str | os.PathLike[str] | None) -> Embedder:
+        """Load the model of a fingerprint, or the one that is asked for where there is none; nothing is compared."""
         from dinosearch.embedding import open_embedder
 
-        stored = opened.fingerprint
-        weights = self.weights or opened.store.setting("weights")
-        embedder = open_embedder(
-            stored.checkpoint if stored else self.model or "auto",
+        return open_embedder(
+            like.checkpoint if like else self.model or "auto",
             weights=os.fspath(weights) if weights else None,
-            preprocessing=Preprocessing.parse(stored.preprocessing) if stored else self.preprocessing,
-            pooling=stored.pooling if stored else self.pooling or "cls",
-            scales=stored.scales if stored else self.scales or "1",
+            preprocessing=Preprocessing.parse(like.preprocessing) if like else self.preprocessing,
+            pooling=like.pooling if like else self.pooling or "cls",
+            scales=like.scales if like else self.scales or "1",
             runtime=self.runtime,
             device=self.device,
             dtype=self.dtype,
@@ -100,8 +108,10 @@ class ModelChoice:
             notify=self.notify,
             progress=self.progress,
         )
-        _check_same(opened, embedder)
-        return embedder
+
+    def placed(self) -> ModelChoice:
+        """Only how a model is run, not which."""
+        return replace(self, model=None, weights=None, preprocessing=None, pooling=None, scales=None, embedder=None)
 
 
 def _check_same(opened: OpenedHome, embedder: Embedder) -> None:

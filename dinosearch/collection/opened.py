@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dinosearch.collection.basis import Basis
-from dinosearch.errors import CollectionNotFoundError
+from dinosearch.collection.kinds import IMAGES, REFINED, REGIONS, is_aside, row_ids
+from dinosearch.errors import CollectionNotFoundError, SettingError
 from dinosearch.home import Home
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation
@@ -22,8 +24,6 @@ from dinosearch.store import MetadataStore, Transaction
 
 if TYPE_CHECKING:
     from dinosearch.vectors import LocalVectorSearch
-
-IMAGES, REFINED, REGIONS, DIFFUSION = "images", "refined", "regions", "diffusion"
 
 
 class OpenedHome:
@@ -36,15 +36,21 @@ class OpenedHome:
         home: the folder.
         create: make the folder and an empty store where there is none.
         read_only: never write, not even a lock; works on a read-only disk.
+        progress: told about the stage `upgrade`, where the home has an older format.
     """
 
-    def __init__(self, home: Home, *, create: bool = False, read_only: bool = False) -> None:
+    def __init__(
+        self, home: Home, *, create: bool = False, read_only: bool = False, progress: Progress | None = None
+    ) -> None:
         if create and not read_only:
             home.create()
         else:
             home.require()
         self.home = home
-        self.store = MetadataStore.open(home.metadata, create=create and not read_only, read_only=read_only)
+        self._process = os.getpid()
+        self.store = MetadataStore.open(
+            home.metadata, create=create and not read_only, read_only=read_only, progress=progress
+        )
         self._lock = threading.RLock()
         self._searches: dict[str, LocalVectorSearch] = {}
         self._changes: int | None = None
@@ -72,11 +78,16 @@ class OpenedHome:
         generation = self.generation_of(IMAGES)
         return generation.fingerprint if generation else None
 
+    def now(self) -> Fingerprint | None:
+        """What the vectors of the newest committed state were made with; None while there are none."""
+        with self._lock:
+            self._follow()
+            return self.fingerprint
+
     def generation_of(self, kind: str) -> Generation | None:
         """The generation of a kind that is current since the last `search()` or write; None where there is none."""
-        if not self._generations:
-            self._generations = self.store.generations()
-        return self._generations.get(kind)
+        # Not kept here, without the lock: another thread may have taken over a newer state meanwhile.
+        return (self._generations or self.store.generations()).get(kind)
 
     def begin(self, fingerprint: Fingerprint, weights: str | os.PathLike[str] | None = None) -> None:
         """Make the first generation with its empty vector file, if there is none; remember weights named by hand."""
@@ -111,6 +122,12 @@ class OpenedHome:
         self._forget()
         self.drop_other_files()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, this thread sees one committed state; others wait who want to look for a newer one."""
+        with self._lock, self.store.one_moment():
+            yield
+
     def search(self, kind: str = IMAGES) -> LocalVectorSearch:
         """The vector search of a kind on the newest committed state.
 
@@ -123,33 +140,30 @@ class OpenedHome:
                 self._open(kind)
             return self._searches[kind]
 
-    def answering(self) -> tuple[LocalVectorSearch, Basis]:
-        """The search that answers queries, on the newest committed state, and what vectors of the model go through."""
+    def answering(self, side: str = "") -> tuple[LocalVectorSearch, Basis]:
+        """The search that answers queries, on the newest committed state, and what vectors of the model go through.
+
+        With `NEXT` or `KEPT` the search that would, if that side were swapped in.
+        """
         with self._lock:
             self._follow()
-            kind = self.searched
+            kind = self.searched_of(side)
             return self.search(kind), self.basis(kind) or Basis()
 
-    def set_index_type(self, name: str | None) -> None:
-        """Choose the type of index, which the next `update_index` builds; None leaves it as it is.
-
-        Raises:
-            ValueError: no such type.
-        """
-        if name is None:
-            return
-        from dinosearch.vectors import LADDERS
-
-        if name not in LADDERS:
-            raise ValueError(f"index type {name!r} is not one of {', '.join(LADDERS)}")
-        if name != (self.store.setting("index_type") or "auto"):
-            self.store.set_setting("index_type", name)
-            self._forget()
+    def live_ids(self, side: str = "") -> np.ndarray:
+        """int64 ids, ascending, of the images that can be found, or could if that side were swapped in."""
+        if not side:
+            return self.store.live_ids()
+        return np.intersect1d(self.store.placed_ids(), self.search(side + IMAGES).ids())
 
     @property
     def searched(self) -> str:
         """The kind whose rows answer queries: `refined` where the collection has it, else `images`."""
-        return REFINED if self.generation_of(REFINED) else IMAGES
+        return self.searched_of("")
+
+    def searched_of(self, side: str) -> str:
+        """The kind of that side whose rows answer queries once the side does."""
+        return side + (REFINED if self.generation_of(side + REFINED) else IMAGES)
 
     def basis(self, kind: str) -> Basis | None:
         """What the rows of a kind were centred and turned by; None where they were not.
@@ -175,6 +189,18 @@ class OpenedHome:
         tx.commit_rows(search.generation.number, search.append(ids, vectors))
         if kind == IMAGES and self.searched == REFINED:
             self.append(tx, ids, (self.basis(REFINED) or Basis()).apply(vectors), REFINED)
+
+    def make_refined(self, image_ids: Iterable[int]) -> None:
+        """Refine the vectors of images that were removed when the others were, before they come back."""
+        plain = self.search()  # which takes over the newest state
+        if self.searched != REFINED:
+            return
+        wanted = np.intersect1d(np.fromiter(image_ids, np.int64), plain.ids())
+        absent = np.setdiff1d(wanted, self.search(REFINED).ids())
+        if len(absent):
+            with self.store.transaction() as tx:
+                refined = (self.basis(REFINED) or Basis()).apply(plain.vectors(absent))
+                self.append(tx, absent, refined, REFINED)
 
     def update_index(self, recall: float, progress: Progress | None, kind: str = IMAGES) -> None:
         """Bring the vector index up to the committed rows and publish it, where that is worth a new file."""
@@ -204,8 +230,26 @@ class OpenedHome:
         mine = (f"vectors-{number}.", f"index-{number}-", f"basis-{number}.", f"diffusion-{number}-")
         return [path for path in self.home.generation_files() if path.name.startswith(mine)]
 
+    def reopen(self) -> None:
+        """Look at everything anew, after files or settings were changed behind its back."""
+        self._forget()
+
+    def check_process(self) -> None:
+        """Refuse to work in a fork of the process that opened the home: neither SQLite nor locks bear that.
+
+        Raises:
+            SettingError: this is another process.
+        """
+        if os.getpid() != self._process:
+            raise SettingError(
+                f"{self.home.path} was opened by process {self._process}, and what it holds does not work in the fork "
+                f"{os.getpid()} of it; open it in every process anew: Collection.open({str(self.home.path)!r})"
+            )
+
     def close(self) -> None:
         """Close every file; the object is of no use afterwards."""
+        if os.getpid() != self._process:
+            return  # they belong to the process that opened them
         with self._lock:
             self._forget()
         self.store.close()
@@ -243,22 +287,14 @@ class OpenedHome:
                 f"the collection in {self.home.path} has no {kind}: nothing has been indexed; "
                 f"run: dinosearch index FOLDER --home {self.home.path}"
             )
-        ladder = WINDOW_LADDER if kind == REGIONS else LADDERS[self.store.setting("index_type") or "auto"]
+        ladder = WINDOW_LADDER if kind.endswith(REGIONS) else LADDERS[self.store.setting("index_type") or "auto"]
         search = LocalVectorSearch(self.home.vectors(generation.number), self.home.index, generation, ladder)
         search.set_removed(self._removed(generation))
         self._searches[kind] = search
 
     def _removed(self, generation: Generation) -> np.ndarray:
         """The row ids that must not be answered."""
-        return row_ids(self.store.removed_ids(), generation)
-
-
-def row_ids(image_ids: np.ndarray, generation: Generation) -> np.ndarray:
-    """(n * rows an image,) int64 ids of the rows that images have in a generation.
-
-    An image has one row, with its own id, but for kinds whose recipe says `rows` of them: row r of image i is then
-    i * rows + r.
-    """
-    each = int(generation.recipe.get("rows", 1))
-    ids: np.ndarray = (np.asarray(image_ids, np.int64)[:, None] * each + np.arange(each)).reshape(-1)
-    return ids
+        removed = self.store.removed_ids()
+        if is_aside(generation.kind) and len(removed):
+            removed = np.setdiff1d(removed, self.store.waiting_ids())  # what waits for a vector here may have one there
+        return row_ids(removed, generation)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-import threading
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Union
+
+import numpy as np
 
 from dinosearch import images
 from dinosearch.collection.asking import Box, box_within
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import ImageNotFoundError
-from dinosearch.images import decode, fetch_image, is_url, prepare, prepare_pixels, read_bytes, upright
+from dinosearch.images import decode_apart, fetch_image, is_url, prepare_apart, prepare_pixels, read_bytes, upright
+from dinosearch.protocols import VectorSearch
 from dinosearch.records import ImageInfo, PreparedImage, Preprocessing
 
 # Any stands for a Pillow image or an array, so that Pillow stays in `images`.
 QueryImage = Union[str, "os.PathLike[str]", bytes, Any]
-_large = threading.Lock()
+_DIGITS, _LARGEST = 19, 2**63 - 1  # numbers of more digits are more than the database holds; no image has them
 
 
 def prepare_image(image: QueryImage, preprocessing: Preprocessing, patch: int) -> PreparedImage:
@@ -28,12 +29,7 @@ def prepare_image(image: QueryImage, preprocessing: Preprocessing, patch: int) -
     encoded = _encoded(image)
     if encoded is None:
         return prepare_pixels(image, preprocessing, patch)
-    with ExitStack() as stack:
-
-        def reserve(needed: int) -> None:
-            stack.enter_context(_large)
-
-        return prepare(*encoded, preprocessing, patch, reserve)
+    return prepare_apart(*encoded, preprocessing, patch)
 
 
 def picture(image: QueryImage, opened: OpenedHome, hint: int) -> Any:
@@ -64,18 +60,19 @@ def _decoded(image: QueryImage, opened: OpenedHome, hint: int | None) -> tuple[A
             raise no_such_id(number, opened)
         image = records[0].path
     encoded = _encoded(image)
-    return decode(*encoded, hint=hint) if encoded else upright(image)
+    return decode_apart(*encoded, hint=hint) if encoded else upright(image)
 
 
 def id_of(image: QueryImage) -> int | None:
     """The number of an `id:N`; None for everything else, also for a file of such a name."""
-    if isinstance(image, str) and image.startswith("id:") and not Path(image).exists():
+    if isinstance(image, str) and image.startswith("id:") and not os.path.exists(image):
         number = image[3:]
-        if not number.isdecimal():
+        if not (number.isascii() and number.isdecimal()):
             raise ImageNotFoundError(
                 f"{image} is neither a file nor an image id such as id:12; look ids up with: dinosearch query"
             )
-        return int(number)
+        digits = number.lstrip("0")
+        return int(digits or 0) if len(digits) < _DIGITS else _LARGEST
     return None
 
 
@@ -95,6 +92,21 @@ def no_such_id(number: int, opened: OpenedHome) -> ImageNotFoundError:
         f"there is no image id:{number} in {opened.home.path}; ids are listed by: dinosearch export - "
         f"--home {opened.home.path}"
     )
+
+
+def stored_vectors(search: VectorSearch, ids: Sequence[int], opened: OpenedHome) -> np.ndarray:
+    """(n, dimension) float32 rows of images of the collection.
+
+    Raises:
+        ImageNotFoundError: one waits for its vector since the model was changed.
+    """
+    try:
+        return search.vectors(np.array(ids, dtype=np.int64))
+    except KeyError as error:
+        raise ImageNotFoundError(
+            f"image id:{error.args[0]} waits for a vector in {opened.home.path}, because its file could not be read "
+            f"when the model was changed; make it with: dinosearch index FOLDER --home {opened.home.path}"
+        ) from None
 
 
 def _encoded(image: QueryImage) -> tuple[bytes, str] | None:

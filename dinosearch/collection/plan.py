@@ -9,8 +9,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dinosearch.home import identity
 from dinosearch.images import is_archive, scan, scan_tar
 from dinosearch.records import FoundFile, Problem
 from dinosearch.store import KnownFiles
@@ -66,16 +68,20 @@ def make_plan(
         retry_failed: read files again that failed before and have not changed since.
         on_file: called with the number of files seen so far, now and then.
     """
-    known = store.known()
+    known, waiting = store.known(), frozenset(store.waiting_ids().tolist())
     failed = {} if retry_failed else store.known_failures()
     plan, seen = Plan(known), _Seen(known)
 
+    def is_same(path: str, size: int, mtime_ns: int) -> bool:
+        # A file whose image waits for a vector is read though it has not changed.
+        return known.is_same(path, size, mtime_ns) and not (waiting and known[path].image_id in waiting)
+
     def is_known(path: str, size: int, mtime_ns: int) -> bool:
-        return known.is_same(path, size, mtime_ns) or failed.get(path, ())[:2] == (size, mtime_ns)
+        return is_same(path, size, mtime_ns) or failed.get(path, ())[:2] == (size, mtime_ns)
 
     for source in sources:
         unreadable: list[str] = []
-        before = seen.count
+        before, place = seen.count, identity(Path(source))
         for item in _look(source, exclude, follow_symlinks, is_known):
             if isinstance(item, Problem):
                 plan.problems.append((item, None))
@@ -85,13 +91,17 @@ def make_plan(
                 continue
             if failed and failed.get(item.path, ())[:2] == (item.size, item.mtime_ns):
                 plan.problems.append((Problem(item.path, failed[item.path][2]), item))
-            elif known.is_same(item.path, item.size, item.mtime_ns):
+            elif is_same(item.path, item.size, item.mtime_ns):
                 plan.unchanged += 1
             else:
                 plan.to_read.append(item)
             if on_file and seen.count % _TELL_EVERY == 1:
                 on_file(seen.count)
-        _leave(source, failed, seen, unreadable, nothing_seen=seen.count == before, plan=plan)
+        # Renamed away or unplugged while it was looked at: what was not met then is not gone.
+        left = seen.count == before or identity(Path(source)) != place
+        inside = [root for root in store.roots() if root != source and under(root, source)]
+        unreadable += [root for root in inside if not is_archive(root) and _is_empty(root)]
+        _leave(source, failed, seen, unreadable, list(filter(is_archive, inside)), nothing_seen=left, plan=plan)
     if on_file:
         on_file(seen.count)
     return plan
@@ -131,7 +141,7 @@ def under(path: str, folder: str) -> bool:
     """Whether `path` is `folder`, lies inside it, or is a member of the archive `folder`."""
     if path == folder:
         return True
-    return path.startswith((folder.rstrip(os.sep) + os.sep, folder + "::"))
+    return path.startswith(folder.rstrip(os.sep) + os.sep) or (is_archive(folder) and path.startswith(folder + "::"))
 
 
 def _look(
@@ -144,11 +154,23 @@ def _look(
     return iter(())
 
 
+def _is_empty(root: str) -> bool:
+    """Whether the root is absent or an empty folder, as an unplugged drive leaves it."""
+    try:
+        with os.scandir(root) as entries:
+            return next(entries, None) is None
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
+
+
 def _leave(
     source: str,
     failed: dict[str, tuple[int, int, str]],
     seen: _Seen,
     unreadable: list[str],
+    archives: list[str],
     *,
     nothing_seen: bool,
     plan: Plan,
@@ -160,6 +182,8 @@ def _leave(
         missing = [source] if source in plan.known and source not in seen else []
     else:
         missing = [path for path in seen.unseen() if under(path, source)]
+        if archives:  # inside the folder, indexed by themselves: a walk through the folder does not look into them
+            missing = [path for path in missing if not any(under(path, archive) for archive in archives)]
     # An unplugged drive leaves an absent or an empty folder; a file that is gone from a folder that is there is gone.
     if missing and nothing_seen and not (single and os.path.isdir(os.path.dirname(source))):
         plan.offline += len(missing)

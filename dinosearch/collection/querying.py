@@ -17,8 +17,18 @@ import numpy as np
 
 from dinosearch.capacity import cores
 from dinosearch.collection.asking import Asked
-from dinosearch.collection.opened import REGIONS, OpenedHome
-from dinosearch.collection.pictures import QueryImage, cut_out, id_of, identity, no_such_id, prepare_image
+from dinosearch.collection.kinds import REGIONS
+from dinosearch.collection.one_state import at_one_state
+from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.pictures import (
+    QueryImage,
+    cut_out,
+    id_of,
+    identity,
+    no_such_id,
+    prepare_image,
+    stored_vectors,
+)
 from dinosearch.collection.trust import Trust
 from dinosearch.errors import DinosearchError, SettingError
 from dinosearch.protocols import Embedder
@@ -74,20 +84,28 @@ class Query:
                 raise SettingError("a box is of one image; ask with one image, or cut the others out yourself")
             images = [cut_out(images[0], self._opened, self._asked.box)]
         if self._by_regions():
-            return self._regions(images, negative, skip)
+            return at_one_state(self._opened, lambda: self._regions(images, negative, skip))
         self._images = [images]
-        query = combine(self.embed(images), self.embed(negative) if negative else None)
-        return self._search(query[None, :], skip)[0]
+        fresh, against = self._fresh(images), self._fresh(negative)
+
+        def answer() -> list[Hit]:
+            query = combine(self._rows(images, fresh), self._rows(negative, against) if negative else None)
+            return self._search(query[None, :], skip)[0]
+
+        return at_one_state(self._opened, answer)
 
     def by_vectors(self, vectors: np.ndarray) -> list[list[Hit]]:
         """Answer each vector on its own."""
-        return self._search(self._directions(vectors), frozenset())
+        return at_one_state(self._opened, lambda: self._search(self._directions(vectors), frozenset()))
 
     def ranking(
         self, vectors: np.ndarray, ids: np.ndarray | None, images: Sequence[QueryImage] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
         """Ids and scores for each vector, without looking the hits up; only among `ids` when they are given."""
         self._images = [[image] for image in images]
+        return at_one_state(self._opened, lambda: self._ranking(vectors, ids))
+
+    def _ranking(self, vectors: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         allowed = self._allowed()
         if ids is not None:
             wanted = np.unique(np.asarray(ids, np.int64))
@@ -100,13 +118,20 @@ class Query:
 
     def embed(self, images: Sequence[QueryImage]) -> np.ndarray:
         """Embed the images in their order: (n, dimension) float32; stored vectors are taken for `id:N`."""
-        rows: list[np.ndarray | None] = [self._stored(image) for image in images]
-        fresh = [i for i, row in enumerate(rows) if row is None]
-        for i, row in zip(fresh, self._embedded([images[i] for i in fresh]), strict=True):
-            rows[i] = row
-        if not rows:
+        if not images:
             return np.empty((0, self._embedder().fingerprint.dimension), dtype=np.float32)
-        return np.stack([row for row in rows if row is not None])
+        fresh = self._fresh(images)
+        return at_one_state(self._opened, lambda: self._rows(images, fresh))
+
+    def _fresh(self, images: Sequence[QueryImage]) -> list[np.ndarray | None]:
+        """The vectors of those images that have to be embedded; None for `id:N`."""
+        stored = [id_of(image) is not None for image in images]
+        fresh = iter(list(self._embedded([image for image, known in zip(images, stored, strict=True) if not known])))
+        return [None if known else next(fresh) for known in stored]
+
+    def _rows(self, images: Sequence[QueryImage], fresh: Sequence[np.ndarray | None]) -> np.ndarray:
+        """(n, dimension) float32: the stored vectors beside those that were embedded."""
+        return np.stack([self._stored(i) if row is None else row for i, row in zip(images, fresh, strict=True)])
 
     def _embedded(self, images: Sequence[QueryImage]) -> Iterator[np.ndarray]:
         """The vectors of images; the first are decoded, and the index is read, while the model loads."""
@@ -161,14 +186,12 @@ class Query:
         unit: np.ndarray = queries / lengths
         return unit
 
-    def _stored(self, image: QueryImage) -> np.ndarray | None:
+    def _stored(self, image: QueryImage) -> np.ndarray:
         image_id = id_of(image)
-        if image_id is None:
-            return None
         search = self._opened.search()
-        if not self._opened.store.records([image_id]):
-            raise no_such_id(image_id, self._opened)
-        row: np.ndarray = search.vectors(np.array([image_id], dtype=np.int64))[0]
+        if image_id is None or not self._opened.store.records([image_id]):
+            raise no_such_id(image_id or 0, self._opened)
+        row: np.ndarray = stored_vectors(search, [image_id], self._opened)[0]
         return row
 
     def _by_regions(self) -> bool:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
 from dinosearch.collection.asking import Asked, Box
+from dinosearch.collection.embedders import Embedders, with_one_model
 from dinosearch.collection.model import ModelChoice
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.protocols import Embedder, Progress
@@ -30,37 +31,41 @@ if TYPE_CHECKING:
 
 Paths = str | os.PathLike[str]
 Self = TypeVar("Self", bound="CollectionReader")
+T = TypeVar("T")
 
 
 class CollectionReader:
     """An opened collection as its readers see it; queries may run in many threads at once."""
 
     def __init__(self, opened: OpenedHome, choice: ModelChoice) -> None:
-        self._opened = opened
+        self._home = opened
         self._choice = choice
         # A collection that is dropped without `close` closes its files when it is collected.
         self._close = weakref.finalize(self, opened.close)
-        self._embedder: Embedder | None = None
-        self._comparer: Comparer | None = None
+        self._models = Embedders(opened, choice)
+        self._compared: tuple[Embedder, Comparer] | None = None
         self._lock = threading.Lock()
+
+    @property
+    def _opened(self) -> OpenedHome:
+        self._home.check_process()
+        return self._home
 
     @property
     def home(self) -> Path:
         """Absolute path of the collection's folder."""
-        return self._opened.home.path
+        return self._home.home.path
 
     @property
     def embedder(self) -> Embedder:
-        """The model, loaded on first use; its fingerprint is the collection's."""
-        with self._lock:
-            if self._embedder is None:
-                self._embedder = self._choice.open(self._opened)
-            return self._embedder
+        """The model, loaded on first use; its fingerprint is the collection's, also after a change of the model."""
+        self._home.check_process()
+        return self._models.current()
 
     @property
     def device(self) -> str | None:
         """Where the model runs and in which number format, such as `cuda:0 float16`; None while it is not loaded."""
-        embedder = self._embedder
+        embedder = self._models.latest
         if embedder is None:
             return None
         named = (getattr(embedder, name, "") for name in ("device", "dtype"))
@@ -112,7 +117,7 @@ class CollectionReader:
             FilterError: the filter cannot be read.
         """
         asked = Asked(k, where, threshold, precision, exact, unique, include_self, rerank, box, regions)
-        return self._ask(asked).by_images(images, negative)
+        return self._answer(lambda: self._ask(asked).by_images(images, negative))
 
     def explain(self, query: QueryImage, result: QueryImage) -> Explanation:
         """Compare two images patch by patch: what of the query is seen in the result, and where.
@@ -125,15 +130,18 @@ class CollectionReader:
             ImageNotFoundError, ImageUnreadableError: an image that is not there or cannot be decoded.
             SettingError: an embedder of one's own without patch tokens.
         """
-        return self._comparing().explain(query, result)[0]
+        return self._answer(lambda: self._comparing().explain(query, result)[0])
 
     def draw_explanation(self, query: QueryImage, result: QueryImage) -> tuple[Explanation, bytes]:
         """The same with a picture of it for people: PNG."""
         from dinosearch.images.explanation_png import draw_explanation
 
-        explanation, first, second = self._comparing().explain(query, result)
+        explanation, first, second = self._answer(lambda: self._comparing().explain(query, result))
         names = tuple(os.path.basename(image) if isinstance(image, str) else "image" for image in (query, result))
         return explanation, draw_explanation(explanation, first, second, (names[0], names[1]))
+
+    def _answer(self, answer: Callable[[], T]) -> T:
+        return with_one_model(self._opened, answer)
 
     def _ask(self, asked: Asked) -> Query:
         from dinosearch.collection.querying import Query
@@ -151,13 +159,13 @@ class CollectionReader:
 
         embedder = self.embedder
         with self._lock:
-            if self._comparer is None:
-                self._comparer = Comparer(self._opened, embedder)
-            return self._comparer
+            if self._compared is None or self._compared[0] is not embedder:
+                self._compared = embedder, Comparer(self._opened, embedder)
+            return self._compared[1]
 
     def embed(self, *images: QueryImage) -> np.ndarray:
         """Embed images without storing them: (n, dimension) float32, rows of unit length."""
-        return self._ask(Asked()).embed(images)
+        return self._answer(lambda: self._ask(Asked()).embed(images))
 
     def search_vectors(
         self,
@@ -188,7 +196,7 @@ class CollectionReader:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
         asked = Asked(k, where, threshold, None, exact, unique, rerank=rerank)
-        return self._ask(asked).by_vectors(vectors)
+        return self._answer(lambda: self._ask(asked).by_vectors(vectors))
 
     def rank(
         self,
@@ -220,7 +228,7 @@ class CollectionReader:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.
         """
         asked = Asked(k, where, exact=exact, rerank=rerank)
-        return self._ask(asked).ranking(vectors, ids, images)
+        return self._answer(lambda: self._ask(asked).ranking(vectors, ids, images))
 
     def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Hand out stored vectors: (ids (n,) int64, vectors (n, dimension) float32); all live ones when `ids` is None.
@@ -261,6 +269,11 @@ class CollectionReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"an open collection cannot be sent to another process; open it there: Collection.open({str(self.home)!r})"
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.home)!r})"

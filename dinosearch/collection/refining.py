@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from dinosearch.collection.basis import Basis
-from dinosearch.collection.opened import REFINED, OpenedHome
+from dinosearch.collection.kinds import IMAGES, REFINED
+from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation
@@ -65,15 +66,17 @@ class Refinement:
         return self.dimensions is not None or self.power > 0
 
 
-def refine(opened: OpenedHome, wanted: Refinement, recall: float, progress: Progress | None) -> Generation:
-    """Make the refined generation and switch to it in one commit; the caller holds the writer's lock.
+def refine(
+    opened: OpenedHome, wanted: Refinement, recall: float, progress: Progress | None, side: str = ""
+) -> Generation:
+    """Make the refined generation of a side and switch to it in one commit; the caller holds the writer's lock.
 
     Raises:
         SettingError: nothing is asked for, or too few vectors to learn from.
     """
     if not wanted.turns and not wanted.augment:
         raise SettingError("there is nothing to refine by; give --dimensions N, --augment K or both, or --off")
-    source, ids = opened.search(), opened.store.live_ids()
+    source, ids = opened.search(side + IMAGES), opened.live_ids(side)
     number = opened.store.next_generation()
     recipe: dict[str, Any] = {**asdict(wanted), "basis": None, "learned_on": 0}
     basis = Basis()
@@ -83,7 +86,7 @@ def refine(opened: OpenedHome, wanted: Refinement, recall: float, progress: Prog
         basis = Basis(PCA.fit(source.vectors(sample), dimensions, wanted.power, wanted.shrinkage))
         recipe |= {"basis": basis.save(opened.home.basis(number)), "learned_on": len(sample)}
     fingerprint = source.generation.fingerprint
-    made = Generation(number, fingerprint, 0, kind=REFINED, recipe=recipe)
+    made = Generation(number, fingerprint, 0, kind=side + REFINED, recipe=recipe)
     rows = (basis.apply(source.vectors(part)) for part in _parts(ids))
     made = _build(opened, made, ids, rows, recall, progress)
     if wanted.augment:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dinosearch.collection.basis import Basis
-from dinosearch.collection.opened import OpenedHome, row_ids
+from dinosearch.collection.kinds import row_ids
+from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.pictures import QueryImage, picture
 from dinosearch.errors import SettingError
 from dinosearch.images import resize

@@ -36,6 +36,25 @@ class DerivedInfo:
 
 
 @dataclass(frozen=True)
+class ModelInfo:
+    """A model that the collection has vectors of.
+
+    Attributes:
+        state: `answering`, `being made` or `kept for going back`.
+        fingerprint: what the vectors were made with.
+        rows: vectors of images.
+        bytes: disk space of its files, those of what was derived from the vectors included.
+        share: of the images, how many have a vector, 0..1; of a model that is being made.
+    """
+
+    state: str
+    fingerprint: Fingerprint
+    rows: int
+    bytes: int
+    share: float
+
+
+@dataclass(frozen=True)
 class CollectionInfo:
     """The state of a collection.
 
@@ -51,6 +70,8 @@ class CollectionInfo:
         bytes: disk space of the whole home.
         roots: the indexed folders, archives and files.
         derived: what was made from the vectors or beside them: refined vectors, regions, patches.
+        models: the one that answers, and others that it has vectors of.
+        waiting: images that have a file and no vector, because they could not be read when the model was changed.
     """
 
     home: str
@@ -67,6 +88,8 @@ class CollectionInfo:
     bytes: int
     roots: tuple[RootInfo, ...] = field(default=())
     derived: tuple[DerivedInfo, ...] = field(default=())
+    models: tuple[ModelInfo, ...] = field(default=())
+    waiting: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
@@ -108,6 +131,66 @@ class CompactReport:
     rows_after: int
     bytes_before: int
     bytes_after: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class MigrationReport:
+    """What a change of the model did.
+
+    Attributes:
+        outcome: `answering` when the model answers from now on, `already` when it did before, `incomplete` when images
+            in `left` keep the other model answering.
+        model: what the change is to.
+        images: images that have a vector of it.
+        embedded: forward passes of this run.
+        left: images that could not be read, by one of their files, with the reason.
+        made: kinds of derived rows that were made again, such as regions.
+        dropped: what the other model had and this one has not, each with the reason and the command that makes it.
+        seconds: wall-clock time.
+    """
+
+    outcome: str
+    model: Fingerprint
+    images: int
+    embedded: int = 0
+    left: tuple[Problem, ...] = field(default=())
+    made: tuple[str, ...] = field(default=())
+    dropped: tuple[Problem, ...] = field(default=())
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """True when the model answers."""
+        return self.outcome != "incomplete"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {**dataclasses.asdict(self), "ok": self.ok}
+
+
+@dataclass(frozen=True)
+class MigrationEstimate:
+    """What a change of the model would cost.
+
+    Attributes:
+        model: what the change would be to.
+        images: images that have no vector of it yet.
+        bytes: disk space of their vectors, the index not included.
+        seconds: wall-clock time, by the pace of the sample.
+        sample: images of the collection that were embedded to measure it.
+        unreadable: images of the sample that could not be read.
+    """
+
+    model: Fingerprint
+    images: int
+    bytes: int
+    seconds: float
+    sample: int
+    unreadable: int
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""

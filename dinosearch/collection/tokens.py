@@ -75,7 +75,7 @@ class TokenReader:
             kept = np.isin(ids, search.ids())
             rows = search.vectors(ids[kept])
             width = (self._basis.pca.matrix if self._basis.pca is not None else rows).shape[1]
-            patches = rows.reshape(len(rows), -1, width) * np.sqrt(rows.shape[1] / width)
+            patches = rows.reshape(len(rows), rows.shape[1] // width, width) * np.sqrt(rows.shape[1] / width)
             for place, one in zip(np.flatnonzero(kept), patches, strict=True):
                 found[place] = one
         for place in np.flatnonzero(~kept):

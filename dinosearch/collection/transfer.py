@@ -15,22 +15,22 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.received import FILES, SCHEMA, Received
 from dinosearch.errors import ExportError, FingerprintMismatchError
 from dinosearch.home import atomic_path, sha256_file
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, FoundFile, ImageInfo, ImageRecord, IndexSummary
 from dinosearch.store import parse_filter
 
-SCHEMA = "dinosearch-export-1"
-_FILES = ("images.jsonl", "vectors.npy")
 _BATCH = 1000
+_NAMES = tuple(field.name for field in dataclasses.fields(ImageRecord))
 
 
 def files(opened: OpenedHome, where: str | None) -> Iterator[dict[str, Any]]:
@@ -92,8 +92,8 @@ def write_vectors(folder: Path, fingerprint: Fingerprint, paths: Sequence[str], 
 def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress | None) -> IndexSummary:
     """See `Collection.import_`; the caller holds the writer's lock."""
     started = time.monotonic()
-    manifest = _read_manifest(folder)
-    fingerprint = Fingerprint.from_dict(manifest["fingerprint"])
+    received = Received(folder)
+    fingerprint, vectors = received.fingerprint, received.vectors
     if opened.fingerprint is not None and not opened.fingerprint.matches(fingerprint):
         raise FingerprintMismatchError(
             f"{folder} holds vectors of {fingerprint}, but {opened.home.path} holds {opened.fingerprint}, and "
@@ -101,29 +101,35 @@ def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress 
             f"compared; import into another home: dinosearch import {folder} --home OTHER"
         )
     opened.begin(fingerprint)
-    vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
     known, counts = opened.store.known(), Counter[str]()
-    groups = _groups(folder / "images.jsonl")
-    total, done = int(manifest["images"]), 0
+    waiting = {-1, *opened.store.waiting_ids().tolist()}  # without a vector, like what is not there at all
+    groups, done = received.groups(), 0
     while batch := list(islice(groups, _BATCH)):
         rows = np.array(vectors[done : done + len(batch)])
         ids = opened.store.ids_by_sha256([group[0].sha256 for group in batch])
-        fresh = [i for i, group in enumerate(batch) if group[0].sha256 not in ids]
+        fresh = [i for i, group in enumerate(batch) if ids.get(group[0].sha256, -1) in waiting]
         with opened.store.transaction() as tx:
             for i in fresh:
                 first = batch[i][0]
                 info = ImageInfo(first.width, first.height, first.format, first.taken, first.camera)
-                ids[first.sha256] = tx.add_image(first.sha256, info)
+                if first.sha256 not in ids:
+                    ids[first.sha256] = tx.add_image(first.sha256, info)
             if fresh:
                 new = np.array([ids[batch[i][0].sha256] for i in fresh], dtype=np.int64)
-                opened.append(tx, new, rows[fresh])
+                try:
+                    opened.append(tx, new, rows[fresh])
+                except ValueError as error:  # not of unit length, or not numbers
+                    raise ExportError(
+                        f"{folder / 'vectors.npy'} holds what is no vector ({error}); make an export with: "
+                        "dinosearch export FOLDER"
+                    ) from None
             for record in (record for group in batch for record in group):
                 counts["unchanged" if record.path in known else "added"] += 1
                 mtime_ns = round(record.modified.timestamp() * 1_000_000) * 1000
                 tx.put_location(FoundFile(record.path, record.size, mtime_ns), ids[record.sha256])
         done += len(batch)
         if progress:
-            progress("import", done, total)
+            progress("import", done, received.images)
     opened.update_index(recall, progress, opened.searched)
     seconds = round(time.monotonic() - started, 3)
     return IndexSummary(added=counts["added"], unchanged=counts["unchanged"], seconds=seconds)
@@ -135,46 +141,14 @@ def _write_manifest(folder: Path, fingerprint: Fingerprint, images: int, files: 
         "images": images,
         "files": files,
         "fingerprint": fingerprint.to_dict(),
-        "sha256": {name: sha256_file(folder / name) for name in _FILES},
+        "sha256": {name: sha256_file(folder / name) for name in FILES},
     }
     with atomic_path(folder / "manifest.json") as temporary:
         temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        if manifest["schema"] != SCHEMA:
-            raise ExportError(
-                f"{folder} has schema {manifest['schema']!r}; this dinosearch reads {SCHEMA!r}; upgrade dinosearch"
-            )
-        for name in _FILES:
-            if sha256_file(folder / name) != manifest["sha256"][name]:
-                raise ExportError(
-                    f"{folder / name} does not match its checksum; export again with: dinosearch export FOLDER"
-                )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ExportError(
-            f"{folder} is not a whole dinosearch export ({error}); make one with: dinosearch export FOLDER"
-        ) from None
-    return manifest
-
-
-def _groups(path: Path) -> Iterator[list[ImageRecord]]:
-    with open(path, encoding="utf-8") as lines:
-        records = (_from_json(json.loads(line)) for line in lines)
-        for _, group in groupby(records, key=lambda record: record.id):
-            yield list(group)
-
-
 def _to_json(record: ImageRecord) -> dict[str, Any]:
-    data = dataclasses.asdict(record)
+    data = {name: getattr(record, name) for name in _NAMES}
     for name in ("modified", "added", "taken"):
         data[name] = data[name].isoformat() if data[name] else None
     return data
-
-
-def _from_json(data: dict[str, Any]) -> ImageRecord:
-    for name in ("modified", "added", "taken"):
-        data[name] = datetime.fromisoformat(data[name]) if data[name] else None
-    return ImageRecord(**data)

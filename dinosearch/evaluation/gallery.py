@@ -17,7 +17,7 @@ from dinosearch.collection import Collection
 from dinosearch.errors import DatasetError, ImageNotFoundError, ImageUnreadableError
 from dinosearch.evaluation.dataset import Box, Dataset
 from dinosearch.home import atomic_path
-from dinosearch.images import decode, read_bytes
+from dinosearch.images import decode_apart, read_bytes
 from dinosearch.protocols import Progress
 
 _BATCH = 64
@@ -156,7 +156,7 @@ class Gallery:
         for done, (name, box) in enumerate(zip(self.dataset.queries, boxes, strict=True), start=1):
             path = os.path.join(self.dataset.root, *name.split("/"))
             try:
-                image = decode(read_bytes(path), path)[0]
+                image = decode_apart(read_bytes(path), path)[0]
                 rows.append(self.collection.embed(image.crop(clipped(box, image.size)) if box else image)[0])
             except (ImageNotFoundError, ImageUnreadableError):
                 rows.append(np.full(fingerprint.dimension, np.nan, np.float32))  # type: ignore[union-attr]
@@ -182,7 +182,7 @@ class _Pictures(Sequence[Any]):
         box = self._boxes[query] if self._boxes else None
         if box is None:
             return path
-        image = decode(read_bytes(path), path)[0]
+        image = decode_apart(read_bytes(path), path)[0]
         return image.crop(clipped(box, image.size))
 
 

@@ -25,6 +25,7 @@ VERBS = [
     "info",
     "verify",
     "compact",
+    "migrate",
     "export",
     "import",
     "benchmark",

@@ -36,6 +36,26 @@ def test_first_run_adds_everything_and_the_second_does_nothing(
     assert paths(collection) == sorted(str(path) for path in photo_folder.iterdir())
 
 
+def test_the_model_rests_between_embedding_and_the_build_of_the_index(tmp_path: Path, photo_folder: Path) -> None:
+    told: list[str] = []
+
+    class Tired(FakeEmbedder):
+        def embed(self, pixels):
+            told.append("embed")
+            return super().embed(pixels)
+
+        def rest(self) -> None:
+            told.append("rest")
+
+    with Collection.open(tmp_path / "home", create=True, embedder=Tired()) as collection:
+        collection.index(photo_folder, progress=lambda stage, done, total: told.append(stage))
+        assert told.index("rest") > max(place for place, word in enumerate(told) if word == "embed")
+        assert told.index("rest") < told.index("build")
+        del told[:]
+        collection.index(photo_folder)
+        assert told == []  # nothing was to embed: who has not worked need not rest
+
+
 def test_stored_vectors_are_the_embedders(collection: Collection, photo_folder: Path) -> None:
     collection.index(photo_folder)
     ids, vectors = collection.vectors()

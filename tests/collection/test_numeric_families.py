@@ -20,6 +20,7 @@ from dinosearch.embedding import graphs, runtimes
 from dinosearch.errors import FingerprintMismatchError
 from dinosearch.home import Home
 from dinosearch.records import AGREEMENT, Fingerprint, Hit
+from dinosearch.store.sums import register_sums
 from tests.embedding.tiny import run_here
 
 CHECKOUT = Path(__file__).parents[2]
@@ -136,6 +137,7 @@ def test_a_collection_of_a_coarse_family_is_used_by_that_family(tmp_path: Path, 
 def test_a_collection_from_before_there_were_families_opens(tmp_path: Path, photos: Path) -> None:
     home = made(tmp_path / "home", TORCH, photos)
     with sqlite3.connect(Home(home).metadata) as database:
+        register_sums(database)
         (text,) = database.execute("select fingerprint from generations").fetchone()
         before = {key: value for key, value in json.loads(text).items() if key not in ("numbers", "agreement")}
         assert len(before) == len(json.loads(text)) - 2

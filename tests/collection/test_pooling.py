@@ -18,6 +18,7 @@ from dinosearch.errors import DinosearchError, FingerprintMismatchError, Setting
 from dinosearch.home import Home
 from dinosearch.images import resize
 from dinosearch.records import SCALES, Fingerprint, Preprocessing
+from dinosearch.store.sums import register_sums
 from tests.conftest import write_photo
 
 SIDE = 224
@@ -167,8 +168,10 @@ def test_other_scales_are_refused_with_the_way_out(tmp_path: Path, two_photos: P
     names = {"1": "mini squash-224 cls", "gem": "mini squash-224 cls scales gem"}
     names["superglobal"] = names["gem"].replace("gem", "superglobal")
     assert f"were made with {names[stored]}, not with {names[other]}, and cannot be compared" in sentence
-    assert "leave out --model, --preprocessing, --pooling and --scales, or make another" in sentence
-    assert sentence.endswith(f"--home OTHER --model mini --preprocessing squash-224 --pooling cls --scales {other}")
+    assert "leave out --model, --preprocessing, --pooling and --scales, make another" in sentence
+    assert sentence.endswith(
+        f"dinosearch migrate --model mini --preprocessing squash-224 --pooling cls --scales {other}"
+    )
 
 
 def test_unknown_scales_of_a_collection_are_answered_with_those_there_are(tmp_path: Path, two_photos: Path) -> None:
@@ -185,6 +188,7 @@ def test_a_collection_from_before_there_were_scales_opens(tmp_path: Path, two_ph
         vectors = collection.vectors()[1]
         stored = collection.info().fingerprint
     with sqlite3.connect(Home(home).metadata) as database:
+        register_sums(database)
         (text,) = database.execute("select fingerprint from generations").fetchone()
         before = {key: value for key, value in json.loads(text).items() if key not in LATER}
         assert set(before) == {"checkpoint", "weights_sha256", "preprocessing", "pooling", "dimension"}

@@ -48,6 +48,12 @@ def test_junk_leaves_the_ranking() -> None:
     assert value("mP@1", rows(5, 0), rows(0, 1), rows(5)) == 1
 
 
+def test_a_row_that_is_relevant_and_junk_is_junk() -> None:
+    """As revisitop's evaluate.py has it: such a row leaves the ranking and is not missed."""
+    assert value("mAP", rows(5, 0, 1), rows(0, 1, 5), rows(5)) == 1
+    assert value("recall@2", rows(0, 5, 1), rows(0, 1, 5), rows(5)) == 1
+
+
 def test_precision_shrinks_to_the_last_relevant_rank_only_when_all_are_found() -> None:
     assert value("mP@10", rows(0, 1, 2, 3), rows(0, 1)) == 1
     assert value("mP@10", rows(0, 2, 3), rows(0, 1)) == 1 / 10
@@ -63,6 +69,7 @@ def test_unknown_measures_are_refused(name: str) -> None:
 def test_depth_that_measures_need() -> None:
     assert needed_depth(("mP@5", "recall@100")) == 100
     assert needed_depth(("mAP", "mP@5")) is None
+    assert needed_depth(()) == 1
 
 
 def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 from dinosearch.evaluation.dataset import Recognition
-from dinosearch.evaluation.recognition import Prediction, depth, global_average_precision, recognise
+from dinosearch.evaluation.recognition import (
+    MET_NEIGHBOURS,
+    MET_TEMPERATURES,
+    Prediction,
+    depth,
+    global_average_precision,
+    recognise,
+)
 
 GRID_K = (1, 2, 3, 5, 7, 10, 15, 20, 50)
 GRID_T = (0.01, 0.1, 1, 5, 10, 15, 20, 25, 30, 50, 100, 500)
@@ -275,3 +282,13 @@ def test_gldv2_agrees_with_counting(seed: int) -> None:
     found = figures(part(world.labels, world.truth, "gldv2"), world.found)["GAP"]
     assert found == pytest.approx(slow_gap(predictions, world.truth), abs=1e-12)
     assert 0 < found < 1
+
+
+def test_met_is_tuned_on_the_published_grid() -> None:
+    """The grid of nikosips/met: few data tell its neighbouring values apart."""
+    assert (MET_NEIGHBOURS, MET_TEMPERATURES) == (GRID_K, GRID_T)
+
+
+def test_every_prediction_needs_its_truth() -> None:
+    with pytest.raises(ValueError):
+        global_average_precision([Prediction(1, 0.5)], [frozenset({1}), frozenset({2})])

@@ -1,0 +1,37 @@
+"""Answers that are of one committed state, whatever the writer commits while they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TypeVar
+
+from dinosearch.collection.opened import OpenedHome
+from dinosearch.errors import DamagedHomeError
+
+T = TypeVar("T")
+TRIES = 3
+"""Answers that a commit may spoil before the state is held for one."""
+MOST = 20
+"""Answers in all: `compact` may delete the files of a held state before they are opened."""
+
+
+def at_one_state(opened: OpenedHome, answer: Callable[[], T]) -> T:
+    """What `answer` makes of one committed state: it is asked again where a commit came in between.
+
+    Beside a writer that commits all the time the state is held after `TRIES`, and other threads wait meanwhile.
+    """
+    for attempt in range(1, MOST):
+        before, held = opened.store.changes(), attempt > TRIES
+        try:
+            with opened.held() if held else nullcontext():
+                found = answer()
+        except Exception as error:
+            # What it looked for may have been taken away meanwhile.
+            if (held and not isinstance(error, (DamagedHomeError, OSError))) or opened.store.changes() == before:
+                raise
+            continue
+        if held or opened.store.changes() == before:
+            return found
+    with opened.held():
+        return answer()
