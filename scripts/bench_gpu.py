@@ -6,9 +6,10 @@
 forward: images/s of DINOv2's shapes with random weights on pixels that lie on the device, launched one by one and
 replayed from a recorded graph, and the share that this is of a product of 8192 x 8192 matrices timed in the same
 rounds.
-end: JPEG files of 2 megapixels to vectors, from memory and from disk, decoded on the device and on the host, against
-the loop of the tutorials (PIL, torchvision, Hugging Face in float32 on the same device, DataLoader with batches of 8
-and 3 workers), and both of our stages alone.
+end: JPEG files of 2 megapixels to vectors, from memory and from disk, decoded on the device and on the host, and whole
+index runs into a fresh home (as `dinosearch index` with DINOSEARCH_DECODE=gpu and without), against the loop of the
+tutorials (PIL, torchvision, Hugging Face in float32 on the same device, DataLoader with batches of 8 and 3 workers),
+and both of our stages alone; each with the share of the matmul peak that its forward passes are.
 search: training the lists of an index and answering batches, on the device and on the host, with the same arguments.
 What is compared takes turns in every round; medians of the rounds.
 """
@@ -29,14 +30,16 @@ import torch
 SCRIPTS = Path(__file__).resolve().parent
 sys.path[:0] = [str(SCRIPTS), str(SCRIPTS.parent)]
 
-from bench.device import interleaved  # noqa: E402
+from bench import gpu_index  # noqa: E402
+from bench.device import gflop, interleaved, matmul_tflops  # noqa: E402
 from bench.gpu_forward import HEAD, measure  # noqa: E402
 from bench.photos import SIZES, make_folder  # noqa: E402
 from bench.report import machine, table, write_section  # noqa: E402
 from bench.weights import random_weights  # noqa: E402
-from dinosearch.embedding import open_embedder  # noqa: E402
+from dinosearch.embedding import find_checkpoint, open_embedder  # noqa: E402
 from dinosearch.embedding.device_decoder import DeviceDecoder  # noqa: E402
 from dinosearch.embedding.embedder import TorchEmbedder  # noqa: E402
+from dinosearch.embedding.transformer import TransformerConfig  # noqa: E402
 from dinosearch.images import DecodePool  # noqa: E402
 from dinosearch.records import FoundFile, PreparedImage  # noqa: E402
 
@@ -67,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.write and (device.type != "cuda" or options.quick):
         parser.error("--write is for figures of a GPU, measured without --quick")
     if options.quick:
-        options.models, options.sizes, options.rounds = MODELS[0], "28", 2
+        options.models, options.sizes, options.rounds = MODELS[0], "28", 1
         options.files, options.rows = 6, 6000
     with tempfile.TemporaryDirectory() as temporary:
         bench = Bench(options, device, options.cache or Path(temporary))
@@ -112,37 +115,54 @@ class Bench:
         """Images/s from files to vectors."""
         weights = random_weights(self.cache, self.options.model)
         chosen = {"device": str(self.device), "runtime": "torch", "batch": 4 if self.options.quick else None}
-        embedder = open_embedder(self.options.model, weights=weights, **chosen)
+        embedder: Any = open_embedder(self.options.model, weights=weights, **chosen)
         size = "0.2mp" if self.options.quick else "2mp"
         pictures = make_folder(self.cache / f"photos-{size}", min(64, self.options.files), SIZES[size])
-        paths = [pictures[number % len(pictures)] for number in range(self.options.files)]
-        data = {path: path.read_bytes() for path in pictures}
-        held = [data[path] for path in paths]
+        folder = self.cache / f"photos-{size}-{self.options.files}"
+        paths = gpu_index.distinct(pictures, folder, self.options.files)
+        held = [path.read_bytes() for path in paths[: 16 * embedder.batch_size]]
         pixels = prepared(embedder, paths[: 4 * embedder.batch_size])
         decoder, step = DeviceDecoder(embedder.preprocessing, self.device), embedder.batch_size
         few = paths[: max(4, len(paths) // 8)]  # the loop is slow
         ways: dict[str, tuple[int, Callable[[], Any]]] = {
             "tutorial loop, from disk": (len(few), tutorial(weights, few, self.device, 0 if self.options.quick else 3)),
-            "decoded on the device, from memory": (len(paths), lambda: whole(embedder.embed_encoded(held))),
+            "decoded on the device, from memory": (len(held), lambda: whole(embedder.embed_encoded(held))),
             "decoded on the device, from disk": (len(paths), lambda: from_disk(embedder, paths)),
             "decoded on the host, from disk": (len(few), lambda: embedder.embed(prepared(embedder, few))),
+            "index run, DINOSEARCH_DECODE=gpu": (len(paths), gpu_index.index_run(embedder, folder, len(paths), "gpu")),
+            "index run, default": (len(paths), gpu_index.index_run(embedder, folder, len(paths), None)),
             "decoding on the device alone": (len(held), lambda: [decoder.prepare(part) for part in parts(held, step)]),
             "forward alone, with the upload": (len(pixels), lambda: embedder.embed(pixels)),
         }
+        reason = gpu_index.refusal(embedder)
+        if reason is not None:
+            del ways["index run, DINOSEARCH_DECODE=gpu"]  # it would be the other one
         times = interleaved({name: way for name, (_, way) in ways.items()}, self.options.rounds, self.device)
         rates = {name: count / times[name] for name, (count, _) in ways.items()}
-        loop, memory, disk, host, decode, forward = rates.values()
-        rows = [[name, f"{rate:,.1f}", f"{rate / loop:.2f}"] for name, rate in rates.items()]
+        loop, memory, disk, host = list(rates.values())[:4]
+        decode, forward = list(rates.values())[-2:]
+        product, usual = rates.get("index run, DINOSEARCH_DECODE=gpu", 0.0), rates["index run, default"]
+        config = TransformerConfig(**(find_checkpoint(self.options.model).shape or {}))
+        matrix, repeats = (8192, 16) if self.device.type == "cuda" else (256, 2)
+        peak = matmul_tflops(self.device, embedder.dtype, matrix, repeats)
+        work = gflop(config, embedder.preprocessing.size) / 1000 / peak
+        shares = {name: f"{rate * work:.1%}" for name, rate in rates.items() if not name.startswith("decoding")}
+        rows = [[name, f"{rate:,.1f}", f"{rate / loop:.2f}", shares.get(name, "")] for name, rate in rates.items()]
         slower = min(decode, forward)
         verdicts = [
             self.verdict("from disk, times the loop", disk / loop, TIMES),
+            self.verdict("the better index run, times the loop", max(product, usual) / loop, TIMES),
             self.verdict("from memory, of the slower stage alone", memory / slower, STAGE_SHARE),
             self.verdict("from disk, of the slower stage alone", disk / slower, STAGE_SHARE),
-            f"- the better way here: decoding on the {'device' if disk >= host else 'host'}",
+            self.verdict("index run on the device, of the slower stage alone", product / slower, STAGE_SHARE),
+            f"- the better way here: decoding on the {'device' if disk >= host else 'host'}; for an index run, on the "
+            f"{'device' if product >= usual else 'host'}",
+            *([f"- DINOSEARCH_DECODE=gpu is not followed here: {reason}"] if reason else []),
         ]
         recipe = f"{self.options.model}, {embedder.preprocessing}, {embedder.fingerprint.numbers}, {len(paths)} files"
         head = f"**From {size} JPEG files to vectors**, {recipe}."
-        return "\n\n".join([head, table(["way", "/s", "times the loop"], rows), "\n".join(verdicts)])
+        columns = ["way", "/s", "times the loop", f"share of the matmul peak, {peak:,.1f} TFLOP/s"]
+        return "\n\n".join([head, table(columns, rows), "\n".join(verdicts)])
 
     def search(self) -> str:
         """k-means and batches of queries."""

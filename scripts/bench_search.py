@@ -15,7 +15,7 @@ embedding-reader and tqdm for it, where those shall stay.
   memory of the process after 200 queries less that before opening, `mapped` the file pages that the kernel may drop.
 - `recall`: what is asked, what the index measured itself, and what queries get that its tuning has not seen.
 - `filter`: filtered search against brute force over the rows that the filter leaves.
-- `churn`: adding, removing, opening, and 30 % of the rows exchanged for others.
+- `churn`: adding, removing, opening, and 30 % of the rows exchanged for others, run by run and all at once.
 - `growth`: ours alone, from the first of --sizes to the last.
 
 `bench/vectors.py` says how the vectors are made. Exact answers and the peers' builds are kept in --cache, and so are
@@ -37,7 +37,8 @@ from typing import Any
 from bench.peers import OURS, PEERS
 from bench.peers.ours import TARGETS, USUAL
 from bench.report import PAGE, machine, write_section
-from bench.search_parts import churn, filters, landing
+from bench.search_churn import churn
+from bench.search_parts import filters, landing
 from bench.search_race import Options, race
 from bench.search_report import page, pictures
 from bench.vectors import SOURCES, Source

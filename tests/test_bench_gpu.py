@@ -54,7 +54,8 @@ def test_from_files_to_vectors(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers")
     bench_gpu.main(["--device", "cpu", "--quick", "--part", "end"])
     text = capsys.readouterr().out
-    for way in ("tutorial loop", "decoded on the device, from memory", "decoded on the host", "forward alone"):
+    ways = ("tutorial loop", "decoded on the device, from memory", "decoded on the host", "forward alone")
+    for way in (*ways, "index run, DINOSEARCH_DECODE=gpu", "index run, default"):
         assert f"| {way}" in text
     assert "not judged without a GPU" in text
 

@@ -7,48 +7,62 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
 
 from bench.photos import make_photo
 from dinosearch.records import FoundFile, ImageInfo
 from dinosearch.store import MetadataStore
 
 EVERY = 0.2  # seconds between two samples
-BASE = 8  # different pictures among the small files
+BASE = 8  # pictures that the small files are made of
 FOLDER_FILES = 1000
 MTIME = 1_700_000_000_000_000_000
 STEP = 20_000
 
 
-def peak(command: Sequence[str | Path]) -> tuple[float, float, float]:
-    """Run a command; its peak of proportional and of resident memory with all its children in MiB, and its seconds.
+class Peak(NamedTuple):
+    """The most that a command held together with its children, each column at its own moment, in MiB.
 
-    Pages that several processes share count once in the proportional figure, once for each in the resident one.
+    Attributes:
+        own: anonymous memory, which is the run's own and nobody else's.
+        file: pages of files that are mapped (programs, libraries, vectors), which the system may drop and read again.
+        whole: both at one moment.
+        seconds: that the command took.
     """
+
+    own: float
+    file: float
+    whole: float
+    seconds: float
+
+
+def peak(command: Sequence[str | Path]) -> Peak:
+    """Run a command and watch its memory; pages that several of its processes share count once."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    most = [0, 0]
+    most = np.zeros(3)
     while process.poll() is None:
-        sizes = [_sizes(pid) for pid in _family(process.pid)]
-        most = [max(most[i], sum(size[i] for size in sizes)) for i in (0, 1)]
+        most = np.maximum(most, np.sum([sizes(pid) for pid in family(process.pid)], axis=0))
         time.sleep(EVERY)
     if process.returncode:
         raise RuntimeError(f"{command[0]} ended with exit code {process.returncode}")
-    return most[0] / 1024, most[1] / 1024, time.perf_counter() - started
+    own, file, whole = (most / 1024).tolist()
+    return Peak(own, file, whole, time.perf_counter() - started)
 
 
 def small_photos(folder: Path, count: int) -> None:
-    """JPEG files of 96 x 72 pixels, all of different content: a few pictures, each with a number behind its end."""
-    pictures = []
-    for seed in range(BASE):
-        path = folder / f"base-{seed}.jpg"
-        folder.mkdir(parents=True, exist_ok=True)
-        make_photo(seed, (96, 72)).save(path, quality=80)
-        pictures.append(path.read_bytes())
-        path.unlink()
+    """JPEG files of 96 x 72 pixels that all look different: a few pictures, each moved, tinted and lit in a way."""
+    pictures = [np.asarray(make_photo(seed, (96, 72)), np.float32) for seed in range(BASE)]
     for number in range(count):
         path = folder / f"{number // FOLDER_FILES:04d}" / f"{number:07d}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(pictures[number % BASE] + number.to_bytes(8, "big"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(number)
+        moved = np.roll(pictures[number % BASE], rng.integers(0, 72, 2), (0, 1)) * rng.uniform(0.3, 1, 3)
+        lit = moved + 60 * rng.standard_normal((3, 4, 1)).repeat(24, 0).repeat(24, 1)
+        Image.fromarray(lit.clip(0, 255).astype(np.uint8)).save(path, quality=80)
 
 
 def empty_files(folder: Path, count: int) -> None:
@@ -78,7 +92,7 @@ def _stated(folder: Path, number: int) -> FoundFile:
     return FoundFile(name, 1000 + number % 500_000, MTIME + 1000 * number)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     found = [pid]
     for process in found:
         try:
@@ -90,11 +104,11 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _sizes(pid: int) -> tuple[int, int]:
-    """Proportional and resident KiB; nothing for a process that has ended."""
+def sizes(pid: int) -> tuple[int, int, int]:
+    """Proportional KiB: anonymous, of files, all of it; nothing for a process that has ended."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
             fields = {line.split()[0]: line.split()[1] for line in file if line[0].isupper()}
-        return int(fields["Pss:"]), int(fields["Rss:"])
+        return int(fields["Pss_Anon:"]), int(fields["Pss_File:"]), int(fields["Pss:"])
     except (OSError, KeyError, IndexError):
-        return 0, 0
+        return 0, 0, 0

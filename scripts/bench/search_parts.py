@@ -1,4 +1,4 @@
-"""What the race of the systems does not show of ours: whether a recall asked for is kept, filters, and churn."""
+"""What the race of the systems does not show of ours: whether a recall asked for is kept, and filters."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from bench.vectors import BLOCK, Source, nearest, recall, truth
 K = 10
 SHARES = (0.5, 0.05, 0.005, 0.0005)
 KINDS = ("random", "queries inside", "queries outside")
-CHANGED = 10_000
-CHURN = 0.3
-STEP = 10_000
 
 
 def landing(
@@ -33,7 +30,7 @@ def landing(
     kinds = {kind: truth(source, queries, kind, cache) for kind in ("held-out", "perturbed")}
     if hasattr(source, "photos"):
         kinds["photos"] = truth(source, len(source.photos), "photos", cache)
-    search, rows = _filled(source, folder), []
+    search, rows = filled(source, folder), []
     for target in targets:
         search.update_index(target)
         found = {kind: recall(search.search(q, K)[0], ids, scores) for kind, (q, ids, scores) in kinds.items()}
@@ -52,7 +49,7 @@ def filters(source: Source, folder: Path, queries: int, threads: int) -> list[di
         microseconds a query of ours (`ours`, `ours batch`), of brute force over rows already gathered (`brute`, `brute
         batch`) and of gathering them (`gather`).
     """
-    search = _filled(source, folder)
+    search = filled(source, folder)
     search.update_index(USUAL)
     everything = np.concatenate([rows for _, rows in source.chunks()])
     groups, rng, lines = source.groups(), np.random.default_rng(7), []
@@ -81,65 +78,8 @@ def filters(source: Source, folder: Path, queries: int, threads: int) -> list[di
     return lines
 
 
-def churn(source: Source, folder: Path, queries: int, cache: Path | None) -> list[dict[str, Any]]:
-    """Adding, removing and opening, then 30 % of the rows exchanged for rows of another collection.
-
-    Returns:
-        Steps in order: `step`, `seconds`, and `recall`@10 where it was measured, `trained` where the lists are of.
-    """
-    asked, ids, scores = truth(source, queries, cache=cache)
-    search, steps = _filled(source, folder), []
-    steps.append(_step("build", lambda: search.update_index(USUAL)))
-    steps[-1].update(recall=recall(search.search(asked, K)[0], ids, scores), trained=search.generation.index.trained_on)
-    other = type(source)(max(int(CHURN * source.n), 1), seed=1)
-    new = np.concatenate([rows for _, rows in other.chunks()])
-    names = np.arange(source.n, source.n + len(new))
-    few = min(CHANGED, source.n // 10)
-    steps.append(_step(f"add {few:,}", lambda: append(search, names[:few], new[:few])))
-    steps.append(_step("first search after it", lambda: search.search(asked[:1], K)))
-    seen = (search.search(new[:50], 1)[0][:, 0] == names[:50]).mean()
-    steps[-1]["recall"] = float(seen)  # of what was just added
-    gone = np.sort(np.random.default_rng(3).permutation(source.n)[: int(CHURN * source.n)])
-    steps.append(_step(f"remove {few:,}", lambda: search.set_removed(gone[:few])))
-    steps.append(_step("first search after it", lambda: search.search(asked[:1], K)))
-    for place in range(few, len(new), STEP):
-        append(search, names[place : place + STEP], new[place : place + STEP])
-    search.set_removed(gone)
-    asked = np.concatenate([asked[::2], other.queries(len(asked[::2]))])
-    ids, scores = nearest(_living(source, gone, names, new), asked)
-
-    def measured(step: str, action: Callable[[], object]) -> None:
-        steps.append(_step(step, action))
-        found = recall(search.search(asked, K)[0], ids, scores)
-        steps[-1].update(recall=found, trained=search.generation.index.trained_on)
-
-    measured("30 % exchanged", lambda: None)
-    measured("index brought up to date", lambda: search.update_index(USUAL))
-    generation, ours = search.generation, Dinosearch()
-    search.close()
-    ours.prepare()
-
-    def reopen() -> None:
-        nonlocal search
-        search = ours.at(folder, generation)
-        search.set_removed(gone)
-
-    steps.append(_step("open", reopen))
-    steps.append(_step("first search after it", lambda: search.search(asked[:1], K)))
-    living = np.setdiff1d(np.concatenate([np.arange(source.n), names]), gone)
-
-    def compact() -> None:
-        nonlocal search
-        fresh = search.compact(folder / "vectors-2", 2, living, USUAL)
-        search.close()
-        search = ours.at(folder, fresh, "vectors-2")
-
-    measured("compacted and trained anew", compact)
-    search.close()
-    return steps
-
-
-def _filled(source: Source, folder: Path) -> Any:
+def filled(source: Source, folder: Path) -> Any:
+    """A `LocalVectorSearch` of all the rows of a source, without an index."""
     ours = Dinosearch()
     ours.prepare()
     folder.mkdir(parents=True, exist_ok=True)
@@ -185,18 +125,3 @@ def _times(methods: dict[str, Callable[[np.ndarray], object]], asked: list[np.nd
             if number:  # the first is for warming up
                 times[name].append(time.perf_counter() - started)
     return {name: 1e6 * float(np.median(column)) for name, column in times.items()}
-
-
-def _living(source: Source, gone: np.ndarray, names: np.ndarray, new: np.ndarray) -> Any:
-    alive = np.ones(source.n, bool)
-    alive[gone] = False
-    for low, rows in source.chunks():
-        kept = np.flatnonzero(alive[low : low + len(rows)])
-        yield low + kept, rows[kept]
-    yield names, new
-
-
-def _step(name: str, action: Callable[[], object]) -> dict[str, Any]:
-    started = time.perf_counter()
-    action()
-    return {"step": name, "seconds": time.perf_counter() - started}
