@@ -1,0 +1,214 @@
+"""Memory, descriptors, threads and files of running processes over time, and whether they stay as they are."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.charts import Axis, Panel, draw
+from bench.footprint import family, sizes
+from torture.verdict import Verdict
+
+WARM_UP = 0.2
+"""Share of a run in which memory may grow: models, caches and arenas are filled."""
+MOST_SLOPE, MOST_GROWTH, SURE = 1.0, 0.05, 2.0
+"""MiB an hour, share of growth, and standard errors from which a slope is told from 0."""
+SPARE = 2
+"""Descriptors, threads or files that may be seen once more after the warm-up than in it."""
+_TICKS = 10  # looks in each sample
+_POINTS = 60  # of a line in the picture, each the median of what lies around
+
+Sample = dict[str, float]
+"""`seconds` since the start, and what was seen in the time since the last one: `least` of memory (what stays when
+nothing is under way), `most` of everything else."""
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A line through memory over time.
+
+    Attributes:
+        slope: MiB an hour.
+        error: its standard error.
+        growth: share that the last fifth is above the first, by their medians.
+    """
+
+    slope: float
+    error: float
+    growth: float
+
+    @property
+    def steady(self) -> bool:
+        """No leak is seen."""
+        return (self.slope < MOST_SLOPE or self.slope < SURE * self.error) and self.growth < MOST_GROWTH
+
+    def __str__(self) -> str:
+        return f"{self.slope:+.2f} ± {self.error:.2f} MiB an hour, {self.growth:+.1%}"
+
+
+def trend(seconds: Sequence[float] | np.ndarray, mebibytes: Sequence[float] | np.ndarray) -> Trend:
+    """The least-squares line.
+
+    Neighbouring samples are alike (memory follows the size of the collection), so that they count for fewer: the
+    standard error is that of as many independent ones as their autocorrelation leaves.
+    """
+    hours, values = np.asarray(seconds, float) / 3600, np.asarray(mebibytes, float)
+    away = hours - hours.mean()
+    slope = float(away @ values / (away @ away))
+    rest = values - values.mean() - slope * away
+    total = float(rest @ rest)
+    alike = min(max(float(rest[1:] @ rest[:-1]) / total, 0.0), 0.95) if total > 0 else 0.0
+    error = (total / (len(values) - 2) / float(away @ away) * (1 + alike) / (1 - alike)) ** 0.5
+    fifth = max(1, len(values) // 5)
+    first, last = np.median(values[:fifth]), np.median(values[-fifth:])
+    return Trend(slope, error, float(last / first) - 1)
+
+
+def flat(most: Sequence[float] | np.ndarray, warm_up: int) -> bool:
+    """Whether the most that is counted is not higher after the warm-up than in it, but for `SPARE`."""
+    return bool(np.max(most[warm_up:]) <= np.max(most[:warm_up]) + SPARE)
+
+
+def kept(least: Sequence[float] | np.ndarray, warm_up: int) -> tuple[float, float]:
+    """What is there when nothing is under way: in the warm-up, and in the last half of the time after it."""
+    return float(np.median(least[:warm_up])), float(np.min(least[(warm_up + len(least)) // 2 :]))
+
+
+class Watch:
+    """Looks at processes and a folder.
+
+    Args:
+        pids: processes by name.
+        home: folder whose files are counted.
+        every: seconds between two samples; it looks `_TICKS` times as often.
+    """
+
+    def __init__(self, pids: Mapping[str, int], home: Path, every: float) -> None:
+        self._pids, self._home, self._every = pids, home, every
+        self._began = self._sampled = time.monotonic()
+        self._seen: list[Sample] = []
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._began
+
+    def tick(self) -> list[Sample]:
+        """Wait, look, and give the sample that has become whole, if one has."""
+        time.sleep(self._every / _TICKS)
+        self._seen.append({key: value for name, pid in self._pids.items() for key, value in _look(name, pid)})
+        files = _sizes(self._home)
+        self._seen[-1] |= {"home files": len(files), "home MiB": sum(files) / 2**20}
+        if time.monotonic() - self._sampled < self._every:
+            return []
+        seen, self._seen, self._sampled = self._seen, [], time.monotonic()
+        sample: Sample = {"seconds": self.seconds}
+        for key in seen[0]:
+            sample[key] = (min if " least " in key else max)(look.get(key, 0.0) for look in seen)
+        return [sample]
+
+
+def _look(name: str, pid: int) -> Iterable[tuple[str, float]]:
+    """What one process has, and its children together."""
+    children = [sizes(child)[0] / 1024 for child in family(pid)[1:]]
+    own = sizes(pid)[0] / 1024
+    for counted, folder in (("descriptors", "fd"), ("threads", "task")):
+        with suppress(OSError):  # it has just ended
+            count = len(os.listdir(f"/proc/{pid}/{folder}"))
+            yield f"{name} {counted}", count
+            yield f"{name} least {counted}", count
+    yield f"{name} least MiB", own
+    yield f"{name} most MiB", own
+    yield f"{name} decoders", len(children)
+    yield f"{name} decoders most MiB", sum(children)
+    yield f"{name} decoder least MiB", children[0] if children else 0.0  # the oldest; those of index runs come and go
+
+
+def _sizes(folder: Path) -> list[int]:
+    """Bytes of each file; those that vanish meanwhile are left out."""
+    found = []
+    for name in os.listdir(folder):
+        with suppress(OSError):
+            found.append((folder / name).stat().st_size)
+    return found
+
+
+def judge(samples: Sequence[Sample], verdict: Verdict, *, long: bool = True, warm_up: float = WARM_UP) -> None:
+    """Count or fail each thing that was watched.
+
+    Args:
+        samples: in order of time.
+        verdict: what to count into.
+        long: look at memory and at the most of everything too, which needs more than some seconds.
+        warm_up: share of the samples that is not judged.
+    """
+    first = int(len(samples) * warm_up)
+    if first < 1 or len(samples) - first < (10 if long else 1):
+        verdict.fail(0, f"{len(samples)} samples are too few to judge")
+        return
+    of = {key: np.array([sample.get(key, 0.0) for sample in samples]) for key in samples[0]}
+    for key, values in of.items():
+        if key.endswith(("least descriptors", "least threads")):
+            before, after = kept(values, first)
+            reason = f"{key}: {before:.0f} in the warm-up, {after:.0f} in the end"
+            _tell(verdict, f"{key} flat", after <= before + SPARE, reason)
+        elif key.endswith(("descriptors", "threads", "files", "decoders")) and long:
+            before, after = values[:first].max(), values[first:].max()
+            verdict.figure(f"largest number of {key} in and after the warm-up", f"{before:.0f}, {after:.0f}")
+            _tell(verdict, f"{key} flat", flat(values, first), f"{key}: {before:.0f} in the warm-up, {after:.0f} after")
+        elif key.endswith("most MiB") or key == "home MiB":
+            verdict.figure(f"largest {key.replace(' most', '')}", round(float(values.max()), 1))
+        elif long and key.endswith("least MiB") and np.median(values[first:]) > 0:
+            found = trend(of["seconds"][first:], values[first:])
+            name = key.replace(" least MiB", "")
+            verdict.figure(f"memory of the {name}", f"{np.median(values[first:]):.1f} MiB, {found}")
+            _tell(verdict, f"{name} memory flat", found.steady, f"memory of the {name}: {found}")
+
+
+def _tell(verdict: Verdict, what: str, well: bool, reason: str) -> None:
+    if well:
+        verdict.count(what)
+    else:
+        verdict.fail(0, reason)
+
+
+def draw_samples(samples: Sequence[Sample], file: Path) -> None:
+    """A picture of memory and counts over time: PNG."""
+    parts = np.array_split(np.arange(len(samples)), min(len(samples), _POINTS))
+
+    def points(key: str) -> list[float]:
+        return [float(np.median([samples[place].get(key, 0.0) for place in part])) for part in parts]
+
+    minutes = [seconds / 60 for seconds in points("seconds")]
+
+    def panel(title: str, unit: str, names: Mapping[str, str]) -> Panel:
+        lines = {name: list(zip(minutes, points(key), strict=True)) for name, key in names.items()}
+        top = 1.1 * max(max(value for _, value in line) for line in lines.values()) or 1.0
+        return Panel(title, _axis("minutes", minutes[-1]), _axis(unit, top), lines)
+
+    both = ("writer", "reader")
+    draw(
+        file,
+        [
+            panel("Anonymous memory, nothing under way", "MiB", {name: f"{name} least MiB" for name in both}),
+            panel("Anonymous memory of the decoders", "MiB", {name: f"{name} decoders most MiB" for name in both}),
+            panel("Open descriptors", "", {name: f"{name} descriptors" for name in both}),
+            panel("Threads", "", {name: f"{name} threads" for name in both}),
+            panel("Files of the home", "", {"home": "home files"}),
+            panel("Size of the home", "MiB", {"home": "home MiB"}),
+        ],
+    )
+
+
+def _axis(title: str, high: float) -> Axis:
+    step = 10.0 ** math.floor(math.log10(high))
+    step *= next(part for part in (0.1, 0.2, 0.5, 1, 2) if high / (step * part) <= 7)
+    ticks = [(step * number, f"{step * number:g}") for number in range(int(high / step) + 1)]
+    return Axis(title, float, ticks, 0.0, high)

@@ -1,0 +1,162 @@
+"""A soak: one process that changes and asks a collection for an hour, one that only asks, and somebody who watches.
+
+Both use the bundled model with its real runtime and real decoding processes. The pictures are made here, always new
+ones, and deleted again, so that the collection swings between two sizes.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import queue
+import random
+import time
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+from dinosearch import Collection
+from dinosearch.capacity import give_back_memory
+from dinosearch.errors import ImageNotFoundError
+from torture.readers import Told
+from torture.samples import Sample, Watch
+from torture.soak_state import Board, State, ask
+from torture.soak_writer import Plan, Writer
+from torture.verdict import Verdict
+
+ASKS = 8
+"""Asks of the writer after each change, and of the reader between two pauses."""
+_PATIENCE = 180.0  # seconds for a process to begin, and to end
+
+
+def run(folder: Path, plan: Plan, verdict: Verdict, log: TextIO | None = None) -> list[Sample]:
+    """Soak a home in `folder`; answers are counted into the verdict, and what was seen of memory is returned.
+
+    Args:
+        folder: an empty one.
+        plan: how.
+        verdict: what to count into.
+        log: where samples are written as they come, as JSON lines.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    (folder / "photos").mkdir(parents=True)
+    answers: Any = spawn.Queue()
+    begun, ready, stop = spawn.Event(), spawn.Event(), spawn.Event()
+    made = {
+        name: spawn.Process(target=work, args=(folder, plan, begun, ready, stop, answers), name=name)
+        for name, work in (("writer", _writing), ("reader", _reading))
+    }
+    samples: list[Sample] = []
+    try:
+        for process in made.values():
+            process.start()
+        until = time.monotonic() + _PATIENCE
+        while not ready.wait(0.2) and time.monotonic() < until and all(p.is_alive() for p in made.values()):
+            pass
+        pids = {name: process.pid or 0 for name, process in made.items()}
+        watch = Watch(pids, folder / "home", plan.every)
+        while watch.seconds < plan.seconds and all(process.is_alive() for process in made.values()):
+            new = watch.tick()
+            samples += new
+            if log is not None:
+                log.writelines(json.dumps(sample) + "\n" for sample in new)
+                log.flush()
+        stop.set()
+        for _ in made:
+            _count(verdict, answers.get(timeout=_PATIENCE))
+    except queue.Empty:
+        verdict.fail(0, "a process gave no answer")
+    finally:
+        for name, process in made.items():
+            process.join(10)
+            process.kill()
+            if process.exitcode != 0:
+                verdict.fail(0, f"the {name} ended with {process.exitcode}")
+    return samples
+
+
+def _count(verdict: Verdict, told: Told) -> None:
+    for outcome, times in told.outcomes.items():
+        verdict.count(outcome, times)
+    for failure in told.failures:
+        verdict.fail(0, failure)
+
+
+def _pause(stop: Any, plan: Plan, began: float) -> None:
+    """Rest after work, so that this process works for the wanted share of the time in the long run.
+
+    What the C library keeps of freed memory (50 MiB or none, by chance) is given back first: a leak is what stays.
+    """
+    give_back_memory()
+    stop.wait((time.monotonic() - began) * (1 / plan.load - 1))
+
+
+def _reading(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, answers: Any) -> None:
+    """The reading process, whose collection stays open all the time."""
+    rng, told, board = random.Random(f"{plan.seed} reader"), Told(), Board(folder)
+    begun.wait()
+    try:
+        with Collection.open(folder / "home") as collection:
+            state = board.now()
+            if state is not None:
+                collection.query(state.paths[0])
+            ready.set()
+            while not stop.is_set():
+                began = time.monotonic()
+                for _ in range(ASKS):
+                    before = board.now()
+                    state = before or state
+                    if state is not None:
+                        _read(collection, state, before, board, rng, told)
+                _pause(stop, plan, began)
+    except Exception:
+        told.failures.append(f"the reader: {traceback.format_exc()}")
+    answers.put(told)
+
+
+def _read(
+    collection: Collection, state: State, before: State | None, board: Board, rng: random.Random, told: Told
+) -> None:
+    """Ask once; what is asked while the collection changes (`torture_readers.py` judges that) only has to answer."""
+    try:
+        kind, check = ask(collection, state, rng)
+    except (ImageNotFoundError, IndexError):  # a file that was just taken away, a collection that is just emptied
+        if before is not None and board.now() is before:
+            raise
+        told.outcomes["reader: asked for what is just taken away"] += 1
+        return
+    if before is None or board.now() is not before:
+        told.outcomes["reader: during a change"] += 1
+        return
+    told.outcomes[f"reader: {kind}"] += 1
+    problem = check()
+    if problem:
+        told.failures.append(f"the reader, {kind}, version {before.version}: {problem}")
+
+
+def _writing(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, answers: Any) -> None:
+    """The process that changes the collection and asks it."""
+    told = Told()
+    try:
+        writer = Writer(folder, plan)
+        told.failures += writer.change("add", plan.least)
+        writer.collection.query(writer.state.paths[0])
+        begun.set()
+        ready.wait()
+        while not stop.is_set():
+            began = time.monotonic()
+            kind, count = writer.chosen()
+            told.failures += writer.change(kind, count)
+            told.outcomes[f"writer: {kind}"] += 1
+            for _ in range(ASKS):
+                kind, check = ask(writer.collection, writer.state, writer.rng)
+                told.outcomes[f"writer: asked {kind}"] += 1
+                problem = check()
+                if problem:
+                    told.failures.append(f"the writer, {kind}, version {writer.state.version}: {problem}")
+            _pause(stop, plan, began)
+        told.failures += writer.end()
+        told.outcomes["pictures embedded"] = writer.made
+    except Exception:
+        told.failures.append(f"the writer: {traceback.format_exc()}")
+    answers.put(told)
