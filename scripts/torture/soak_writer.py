@@ -139,6 +139,8 @@ class Writer:
                 for number in part
             ]
             self._vectors.update(zip(part, np.array(embedder.embed(pixels)), strict=True))
+        if rest := getattr(embedder, "rest", None):
+            rest()  # as an index run does: else the memory of embedding side by side stays, by chance of what came last
         self._vectors = {number: self._vectors[number] for number in wanted}
         numbers = np.array(list(self._live.values()), np.int64)
         vectors = np.stack([self._vectors[number] for number in numbers.tolist()])
