@@ -111,7 +111,11 @@ class Database:
     @contextmanager
     def one_moment(self) -> Iterator[None]:
         """All that this thread reads inside is from one moment, that of its first read."""
-        with self.read() as connection:
+        if getattr(self._held, "connection", None) is not None:
+            yield
+            return
+        # Not `read`, which takes a TypeError inside for a damaged row: here all the work of an answer is inside.
+        with translated(self.name), self._engine.connect() as connection:
             self._held.connection = connection
             try:
                 yield

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from dinosearch.errors import DamagedHomeError, DinosearchError, HomeLockedError
@@ -98,13 +98,21 @@ def readable(name: str) -> Iterator[None]:
     """Read values that a column cannot mean as damage: what is written is checked before.
 
     Raises:
-        DamagedHomeError: a stored value is no JSON, no date, no text.
+        DamagedHomeError: a stored value is no JSON, no date, no text, or a row is missing or there twice.
     """
     try:
         yield
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError, OverflowError) as error:
+    except (
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        NoResultFound,  # where there is always exactly one row
+        MultipleResultsFound,
+    ) as error:
         raise DamagedHomeError(
-            f"{name} holds a damaged row ({type(error).__name__}); mend it with: dinosearch verify --repair"
+            f"{name} holds damaged rows ({type(error).__name__}); mend it with: dinosearch verify --repair"
         ) from error
 
 
