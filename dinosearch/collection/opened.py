@@ -226,9 +226,9 @@ class OpenedHome:
                 path.unlink(missing_ok=True)
 
     def files_of(self, number: int) -> list[Path]:
-        """The files of the generation of that number."""
+        """The files of the generation of that number; not what a killed process left half written."""
         mine = (f"vectors-{number}.", f"index-{number}-", f"basis-{number}.", f"diffusion-{number}-")
-        return [path for path in self.home.generation_files() if path.name.startswith(mine)]
+        return [p for p in self.home.generation_files() if p.name.startswith(mine) and p.suffix != ".tmp"]
 
     def reopen(self) -> None:
         """Look at everything anew, after files or settings were changed behind its back."""

@@ -42,6 +42,7 @@ def swap(opened: OpenedHome, side: str) -> None:
     that the new side has a vector of. Others that have a file wait for one; removed ones are forgotten, because they
     could not be revived.
     """
+    _drop_superseded(opened)
     store = opened.store
     rows, placed, waiting = opened.search(side + IMAGES).ids(), store.placed_ids(), store.waiting_ids()
     forgotten = np.setdiff1d(np.setdiff1d(store.removed_ids(), waiting), rows)
@@ -64,6 +65,16 @@ def swap(opened: OpenedHome, side: str) -> None:
         tx.forget_removed(forgotten.tolist())
     opened.now()
     opened.drop_other_files()
+
+
+def _drop_superseded(opened: OpenedHome) -> None:
+    """Write the images' vectors anew where damaged rows lie among them that sound ones have replaced.
+
+    They do no harm while the side answers; in one that is kept nothing would tell them from lost ones.
+    """
+    search = opened.search(IMAGES)
+    if not search.check() and search.damaged_rows:
+        rewrite(opened, [IMAGES], None)
 
 
 def tidy(opened: OpenedHome, side: str, progress: Progress | None) -> bool:
