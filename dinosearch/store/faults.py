@@ -106,6 +106,7 @@ def readable(name: str) -> Iterator[None]:
         json.JSONDecodeError,
         UnicodeDecodeError,
         TypeError,
+        AttributeError,  # a number where a text was
         KeyError,
         OverflowError,
         NoResultFound,  # where there is always exactly one row

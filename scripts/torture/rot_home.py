@@ -90,7 +90,10 @@ class RotHome:
 def copied(home: Path, place: Path) -> Path:
     """A fresh copy of a home."""
     shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(home, place)
+    try:
+        shutil.copytree(home, place)
+    except shutil.Error:  # SQLite deletes its own files when it finds them useless
+        shutil.copytree(home, place, dirs_exist_ok=True)
     return place
 
 
