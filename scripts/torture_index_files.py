@@ -19,21 +19,14 @@ SCRIPTS = Path(__file__).resolve().parent
 sys.path[:0] = [str(SCRIPTS), str(SCRIPTS.parent)]
 
 from torture.index_files import Crafted  # noqa: E402
-from torture.verdict import Verdict, options  # noqa: E402
+from torture.verdict import Verdict, options, try_all  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = options(__doc__, runs=400).parse_args(arguments)
     verdict = Verdict("crafted index files", asked.seed, "scripts/torture_index_files.py")
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-        crafted = Crafted(Path(folder))
-        for number in asked.numbers():
-            outcome, bad = crafted.trial(number, asked.random(number))
-            if bad:
-                verdict.fail(number, bad)
-            else:
-                verdict.count(outcome)
-    return verdict.end(asked.json)
+        return try_all(asked, verdict, Crafted(Path(folder)).trial)
 
 
 if __name__ == "__main__":

@@ -21,21 +21,14 @@ SCRIPTS = Path(__file__).resolve().parent
 sys.path[:0] = [str(SCRIPTS), str(SCRIPTS.parent)]
 
 from torture.rot import Rot  # noqa: E402
-from torture.verdict import Verdict, options  # noqa: E402
+from torture.verdict import Verdict, options, try_all  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = options(__doc__, runs=2000).parse_args(arguments)
     verdict = Verdict("bit rot", asked.seed, "scripts/torture_rot.py")
     with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as folder:
-        rot = Rot(Path(folder))
-        for number in asked.numbers():
-            outcome, bad = rot.trial(asked.random(number))
-            if bad:
-                verdict.fail(number, bad)
-            else:
-                verdict.count(outcome)
-    return verdict.end(asked.json)
+        return try_all(asked, verdict, Rot(Path(folder)).trial)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Check:
         without_refined: live ids that need a new refined vector.
         derived: kinds of derived rows that have to be made again.
         without_index: kinds of derived rows whose index has to be made again.
-        strangers: images that have a vector and are not known.
+        strangers: vectors and refined vectors of images that are not known.
         rows: rows of the images' vector file.
     """
 
@@ -56,9 +56,8 @@ class Check:
         self._note(sorted(damaged & set(live.tolist())), "its vector does not match its checksum")
         absent = np.setdiff1d(live, search.ids()).tolist()
         self._note(sorted(set(absent) - damaged), "it has no vector")
-        self.strangers = len(np.setdiff1d(search.ids(), np.union1d(live, opened.store.removed_ids())))
-        if self.strangers:
-            self.problems.append(Problem(str(home.path), f"{self.strangers} vectors are of no known image"))
+        self._known = np.union1d(live, opened.store.removed_ids())
+        self._note_strangers(IMAGES, search.ids())
         problem = search.check_index()
         if problem:
             self.problems.append(Problem(str(home.path), problem))
@@ -89,6 +88,7 @@ class Check:
         except DamagedHomeError as error:
             return str(error)
         if kind == REFINED:
+            self._note_strangers(kind, search.ids())
             absent = np.setdiff1d(live, np.setdiff1d(search.ids(), np.fromiter(ids, np.int64, len(ids))))
             self.without_refined = absent.tolist()
             self.problems += [Problem(f"id:{image_id}", "it has no sound refined vector") for image_id in absent]
@@ -96,6 +96,13 @@ class Check:
         # Here no row supersedes another, so that one with a damaged id cannot pass for an old one.
         damaged = search.damaged_rows
         return f"{damaged} of its rows do not match their checksum" if damaged else None
+
+    def _note_strangers(self, kind: str, ids: np.ndarray) -> None:
+        """Note rows of images that nobody knows: a query would find them in place of others."""
+        strangers = len(np.setdiff1d(ids, self._known))
+        self.strangers += strangers
+        if strangers:
+            self.problems.append(Problem(kind, f"{strangers} vectors are of no known image"))
 
     def _note(self, ids: list[int], sentence: str) -> None:
         self.without_vector.update(ids)

@@ -134,10 +134,18 @@ def compact(opened: OpenedHome, progress: Progress | None) -> CompactReport:
     the removed ones: what is derived from images may lack rows, never the images themselves.
     """
     before, rows = _disk_bytes(opened), opened.search(IMAGES).generation.rows
-    rewrite(opened, [kind for kind in opened.store.generations() if kind != IMAGES], progress)
-    rewrite(opened, [IMAGES], progress)
+    rewrite_all(opened, progress)
     opened.store.vacuum()
     return CompactReport(rows, opened.search(IMAGES).generation.rows, before, _disk_bytes(opened))
+
+
+def rewrite_all(opened: OpenedHome, progress: Progress | None) -> None:
+    """Copy the live rows of every kind into new generations, whole images last.
+
+    They forget the removed images, so that rows of those in other kinds would be of images that nobody knows.
+    """
+    rewrite(opened, [kind for kind in opened.store.generations() if kind != IMAGES], progress)
+    rewrite(opened, [IMAGES], progress)
 
 
 def rewrite(opened: OpenedHome, kinds: Sequence[str], progress: Progress | None) -> None:

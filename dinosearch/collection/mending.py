@@ -53,15 +53,16 @@ class _Mending:
         self._restore(sorted(check.without_vector))
         if check.without_refined:
             self._restore_refined(np.array(check.without_refined, np.int64))
-        # Second rows supersede the damaged ones, which go with the file: kept by `migrate`, they would count as damage.
-        if check.strangers or check.without_vector:
-            maintenance.rewrite(opened, [IMAGES], progress)
-        elif self._problems and opened.generation_of(IMAGES):
+        is_to_rewrite = check.strangers or check.without_vector
+        if self._problems and not is_to_rewrite and opened.generation_of(IMAGES):
             opened.rebuild_index(progress)
         for kind in check.without_index:
             opened.rebuild_index(progress, kind)
         for kind in sorted(check.derived, key=lambda kind: kind != REFINED):  # others may be made from refined vectors
             self._derive_again(kind, recipes[kind])
+        # Second rows supersede the damaged ones, which go with the file: kept by `migrate`, they would count as damage.
+        if is_to_rewrite:
+            maintenance.rewrite_all(opened, progress)
 
     def report(self) -> VerifyReport:
         problems, lost = tuple(self._problems), tuple(self._lost)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dinosearch.collection.calibrating import LEARNED
 from dinosearch.collection.kinds import IMAGES, KEPT, NEXT, kinds_of
-from dinosearch.collection.maintenance import rewrite
+from dinosearch.collection.maintenance import rewrite, rewrite_all
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.trust import SETTING
 from dinosearch.errors import DamagedHomeError
@@ -74,7 +74,7 @@ def _drop_superseded(opened: OpenedHome) -> None:
     """
     search = opened.search(IMAGES)
     if not search.check() and search.damaged_rows:
-        rewrite(opened, [IMAGES], None)
+        rewrite_all(opened, None)
 
 
 def tidy(opened: OpenedHome, side: str, progress: Progress | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from torture.children import look
@@ -32,24 +32,31 @@ def every_point(
         kinds: of verbs.
         most: points of a verb.
     """
-    reason = missing()
-    if reason:
+    total = 0
+    for number, rng, workload, step in traceable_steps(asked, verdict, folder, kinds):
+        found = points_of(workload, step)
+        total += len(found)
+        for point in thinned(found, every, rng, most):
+            problems = killed_at(workload, step, point)
+            if problems:
+                verdict.fail(number, f"{step.kind}, {point}: {'; '.join(problems[:4])}")
+            else:
+                verdict.count(f"killed in {step.kind} at {point.call}")
+    verdict.figure("write points", total)
+
+
+def traceable_steps(
+    asked: Asked, verdict: Verdict, folder: Path, kinds: Sequence[str]
+) -> Iterator[tuple[int, random.Random, Workload, Step]]:
+    """Each verb of each small workload, where strace may attach; else the verdict is told why not."""
+    if reason := missing():
         verdict.fail(0, reason)
         return
-    total = 0
     for number in asked.numbers():
         rng = asked.random(number)
         workload = Workload(folder / f"workload-{number}", rng, small=True)
         for step in workload.steps(tuple(kinds)):
-            found = points_of(workload, step)
-            total += len(found)
-            for point in thinned(found, every, rng, most):
-                problems = killed_at(workload, step, point)
-                if problems:
-                    verdict.fail(number, f"{step.kind}, {point}: {'; '.join(problems[:4])}")
-                else:
-                    verdict.count(f"killed in {step.kind} at {point.call}")
-    verdict.figure("write points", total)
+            yield number, rng, workload, step
 
 
 def points_of(

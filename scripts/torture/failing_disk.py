@@ -14,11 +14,11 @@ from pathlib import Path
 from dinosearch import Collection
 from dinosearch.collection import indexing
 from torture.children import Child, look
-from torture.every_point import points_of, thinned
+from torture.every_point import points_of, thinned, traceable_steps
 from torture.mounts import mount, unmount
 from torture.photos import Colours, vector_of
 from torture.steps import Tell
-from torture.system_calls import Point, missing, traced
+from torture.system_calls import Point, traced
 from torture.verdict import Asked, Verdict
 from torture.workload import Workload
 from torture.world import Step
@@ -84,25 +84,18 @@ def failing_calls(
         faults: keys of FAULTS.
         most: calls of a verb and fault.
     """
-    reason = missing()
-    if reason:
-        verdict.fail(0, reason)
-        return
     total = 0
-    for number in asked.numbers():
-        rng = asked.random(number)
-        workload = Workload(folder / f"workload-{number}", rng, small=True)
-        for step in workload.steps(tuple(kinds)):
-            found = points_of(workload, step, opening=True, job=command(step, workload.home))
-            found = [point for point in found if point.call in FAILING]
-            total += len(found)
-            for fault in faults:
-                for point in thinned(found, every, rng, most):
-                    problems, outcome = failed_at(workload, step, point, fault)
-                    if problems:
-                        verdict.fail(number, f"{step.kind}, {fault}, {point}: {'; '.join(problems[:4])}")
-                    else:
-                        verdict.count(f"{fault} in {step.kind}: {outcome}")
+    for number, rng, workload, step in traceable_steps(asked, verdict, folder, kinds):
+        found = points_of(workload, step, opening=True, job=command(step, workload.home))
+        found = [point for point in found if point.call in FAILING]
+        total += len(found)
+        for fault in faults:
+            for point in thinned(found, every, rng, most):
+                problems, outcome = failed_at(workload, step, point, fault)
+                if problems:
+                    verdict.fail(number, f"{step.kind}, {fault}, {point}: {'; '.join(problems[:4])}")
+                else:
+                    verdict.count(f"{fault} in {step.kind}: {outcome}")
     verdict.figure("calls that can fail", total)
 
 

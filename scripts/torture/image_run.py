@@ -19,17 +19,12 @@ from torture.verdict import Verdict
 
 SECONDS = 10.0  # that a file may take beside what its size adds
 MOST = 1 << 30  # bytes that a worker may take
-KINDS = (
-    "decoder crashed",
-    "longer than",
-    "memory",
-    "limit",
-    "truncated",
-    "damaged",
-    "not an image",
-    "empty",
-    "changed",
-)
+KINDS = {
+    "crashed": "the decoder crashed",
+    "longer than": "took too long",
+    **{word: word for word in ("memory", "limit", "truncated", "damaged", "not an image", "empty", "changed")},
+}
+"""What reasons have in common, and what it is called, the first that is found."""
 WORKERS = 4
 _TICK = 0.02
 
@@ -176,17 +171,7 @@ def allowed_seconds(path: str, asked: int) -> float:
 
 def kind_of(reason: str) -> str:
     """A reason without what differs from file to file."""
-    for kind in (
-        "crashed",
-        "longer than",
-        "memory",
-        "limit",
-        "truncated",
-        "damaged",
-        "not an image",
-        "empty",
-        "changed",
-    ):
-        if kind in reason:
-            return {"crashed": "the decoder crashed", "longer than": "took too long"}.get(kind, kind)
+    for words, kind in KINDS.items():
+        if words in reason:
+            return kind
     return reason.split("(")[0].strip()

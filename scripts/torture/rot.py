@@ -63,8 +63,8 @@ class Rot:
         self._home = RotHome(folder / "truth")
         self._older = False
 
-    def trial(self, rng: random.Random) -> tuple[str, str | None]:
-        """Damage something; returns the outcome, and what is bad about it, if anything."""
+    def trial(self, number: int, rng: random.Random) -> tuple[str, str | None]:
+        """Damage something in run `number`; returns the outcome, and what is bad about it, if anything."""
         kinds: dict[str, list[tuple[Path, Path]]] = {}
         for target in self._home.targets():
             kinds.setdefault(_kind(target[1]), []).append(target)

@@ -27,7 +27,7 @@ def choose(rng: random.Random, world: World, home: Path, state: State) -> Step:
     kinds = ["index", "add", "add"]
     if len(state.held) > 20:
         kinds = ["index", "index", "add", "remove", "remove", "compact", "compact", "repair", "repair", "refine"]
-        kinds += ["migrate", "migrate"] if hasattr(Collection, "migrate") else []
+        kinds += ["migrate", "migrate"]
     return CHOOSE[rng.choice(kinds)](rng, world, home, state)
 
 

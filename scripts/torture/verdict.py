@@ -18,7 +18,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -42,6 +42,17 @@ class Asked(argparse.Namespace):
     def random(self, number: int) -> random.Random:
         """Chance for one run: the same for the same seed and number, whatever ran before."""
         return random.Random(f"{self.seed} {number}")
+
+
+def try_all(asked: Asked, verdict: Verdict, trial: Callable[[int, random.Random], tuple[str, str | None]]) -> int:
+    """Make all the runs: `trial` gives the outcome and what is bad about it, if anything. Returns the exit status."""
+    for number in asked.numbers():
+        outcome, bad = trial(number, asked.random(number))
+        if bad:
+            verdict.fail(number, bad)
+        else:
+            verdict.count(outcome)
+    return verdict.end(asked.json)
 
 
 class Parser(argparse.ArgumentParser):

@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from dinosearch import Collection
 from torture.children import Child
 from torture.steps import CHOOSE, run
 from torture.world import State, Step, World
 
-KINDS = tuple(kind for kind in CHOOSE if kind != "migrate" or hasattr(Collection, "migrate"))
+KINDS = tuple(CHOOSE)
 
 
 class Workload:

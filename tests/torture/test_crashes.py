@@ -33,8 +33,6 @@ needs_strace = pytest.mark.skipif(os.name == "nt" or missing() is not None, reas
 
 @needs_fork
 @pytest.mark.slow
-# Open: one kill of a repair in about 350 leaves answers without some images; see docs/reliability.md.
-@pytest.mark.xfail(strict=False, reason="a killed repair may leave answers without some images")
 def test_killed_at_random_moments() -> None:
     assert torture("torture_crash.py", "--runs", "100") == 100
 
