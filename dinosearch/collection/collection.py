@@ -48,6 +48,7 @@ class Collection(CollectionLearner, CollectionMigrator):
         dtype: str | None = None,
         batch: int | None = None,
         embedder: Embedder | None = None,
+        wrap: Callable[[Embedder], Embedder] | None = None,
         notify: Callable[[str], None] | None = None,
         progress: Progress | None = None,
     ) -> Collection:
@@ -70,6 +71,7 @@ class Collection(CollectionLearner, CollectionMigrator):
                 vectors agree with float32's to a cosine of 0.9999, for the device.
             batch: images a forward pass; None chooses.
             embedder: your own `dinosearch.protocols.Embedder`; the other model arguments are then unused.
+            wrap: put around each model that is loaded, such as one that gathers the queries of many threads.
             notify: receives sentences for the user, such as the one that says the bundled model is used.
             progress: receives the progress of a download, and of the upgrade of a home with an older format.
 
@@ -80,7 +82,7 @@ class Collection(CollectionLearner, CollectionMigrator):
         opened = OpenedHome(Home(home), create=create, read_only=read_only, progress=progress)
         wanted = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
         placed = (runtime, device, dtype, batch)
-        choice = ModelChoice(model, weights, wanted, pooling, scales, *placed, embedder, notify, progress)
+        choice = ModelChoice(model, weights, wanted, pooling, scales, *placed, embedder, notify, progress, wrap)
         try:
             choice.check(opened)
         except BaseException:

@@ -49,7 +49,7 @@ class Embedders:
         """
         wanted = self._opened.now()  # before our lock: who holds that of the home may ask for the model
         with self._lock:
-            found = self._find(wanted) or self._load(wanted)
+            found = self._find(wanted) or self._wrapped(self._load(wanted))
             self._keep(found)
             return found
 
@@ -63,7 +63,7 @@ class Embedders:
         with self._lock:
             answering = self._find(self._opened.fingerprint)
             others = [one for one in (answering, *self._loaded) if one is not None and one is not embedder]
-            self._loaded = [*others[: KEPT_LOADED - 1], embedder]
+            self._loaded = [*others[: KEPT_LOADED - 1], self._wrapped(embedder)]
 
     def _find(self, wanted: Fingerprint | None) -> Embedder | None:
         return next((one for one in self._loaded if wanted is None or wanted.matches(one.fingerprint)), None)
@@ -82,6 +82,11 @@ class Embedders:
             f"the model of {self._opened.home.path} was changed and is now {wanted}, but this program brought "
             f"{given.fingerprint}; open the collection anew with an embedder of that model"
         )
+
+    def _wrapped(self, embedder: Embedder) -> Embedder:
+        wrap = self._choice.wrap
+        is_wrapped = any(one is embedder for one in self._loaded)
+        return embedder if wrap is None or is_wrapped else wrap(embedder)
 
     def _keep(self, embedder: Embedder) -> None:
         if not self._loaded or self._loaded[0] is not embedder:

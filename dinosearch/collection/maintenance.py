@@ -39,6 +39,13 @@ def _vectors(opened: OpenedHome, ids: Sequence[int] | np.ndarray | None) -> tupl
         ) from None
 
 
+def ids(opened: OpenedHome, where: str | None) -> np.ndarray:
+    """See `Collection.ids`."""
+    from dinosearch.store import parse_filter
+
+    return np.sort(opened.store.select(parse_filter(where)) if where else opened.store.live_ids())
+
+
 def choose_index_type(opened: OpenedHome, name: str | None) -> None:
     """Choose the type of index, which the next `update_index` builds; None leaves it as it is.
 

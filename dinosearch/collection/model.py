@@ -28,6 +28,7 @@ class ModelChoice:
     embedder: Embedder | None = None
     notify: Callable[[str], None] | None = None
     progress: Progress | None = None
+    wrap: Callable[[Embedder], Embedder] | None = None
 
     def check(self, opened: OpenedHome) -> None:
         """Refuse a model or preprocessing other than the collection's before anything heavy is loaded.

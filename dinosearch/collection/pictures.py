@@ -1,23 +1,23 @@
-"""What a query may be given as: a path, `id:N`, a web address, encoded bytes, a Pillow image or an array."""
+"""What a query may be given as: a path, an id, a web address, encoded bytes, a Pillow image, pixels or a vector."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any, TypeGuard, Union
 
 import numpy as np
 
 from dinosearch import images
 from dinosearch.collection.asking import Box, box_within
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.errors import ImageNotFoundError
-from dinosearch.images import decode_apart, fetch_image, is_url, prepare_apart, prepare_pixels, read_bytes, upright
+from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
 from dinosearch.protocols import VectorSearch
 from dinosearch.records import ImageInfo, PreparedImage, Preprocessing
 
 # Any stands for a Pillow image or an array, so that Pillow stays in `images`.
-QueryImage = Union[str, "os.PathLike[str]", bytes, Any]
+QueryImage = Union[str, "os.PathLike[str]", int, bytes, Any]
 _DIGITS, _LARGEST = 19, 2**63 - 1  # numbers of more digits are more than the database holds; no image has them
 
 
@@ -28,8 +28,8 @@ def prepare_image(image: QueryImage, preprocessing: Preprocessing, patch: int) -
     """
     encoded = _encoded(image)
     if encoded is None:
-        return prepare_pixels(image, preprocessing, patch)
-    return prepare_apart(*encoded, preprocessing, patch)
+        return images.prepare_pixels(image, preprocessing, patch)
+    return images.prepare_apart(*encoded, preprocessing, patch)
 
 
 def picture(image: QueryImage, opened: OpenedHome, hint: int) -> Any:
@@ -52,6 +52,27 @@ def cut_out(image: QueryImage, opened: OpenedHome, box: Box) -> Any:
     return images.cut_out(found, box_within(box, info.width, info.height))
 
 
+def small_copy(number: int, opened: OpenedHome, side: int) -> bytes:
+    """An image of the collection as JPEG, upright, sRGB, without metadata, its longer side at most `side` pixels.
+
+    Raises:
+        ImageNotFoundError: no such image.
+        ImageUnreadableError: none of its files is there with the content that the collection knows.
+    """
+    records = opened.store.records([number])
+    if not records:
+        raise no_such_id(number, opened)
+    problem = ImageUnreadableError(records[0].path, "its content has changed since it was indexed")
+    for record in records:
+        try:
+            data = images.read_bytes(record.path)
+            if hashlib.sha256(data).hexdigest() == record.sha256:
+                return images.thumbnail_jpeg(data, record.path, side)
+        except (ImageNotFoundError, ImageUnreadableError) as error:
+            problem = ImageUnreadableError(record.path, getattr(error, "reason", "no longer there"))
+    raise problem
+
+
 def _decoded(image: QueryImage, opened: OpenedHome, hint: int | None) -> tuple[Any, ImageInfo]:
     number = id_of(image)
     if number is not None:
@@ -60,11 +81,13 @@ def _decoded(image: QueryImage, opened: OpenedHome, hint: int | None) -> tuple[A
             raise no_such_id(number, opened)
         image = records[0].path
     encoded = _encoded(image)
-    return decode_apart(*encoded, hint=hint) if encoded else upright(image)
+    return images.decode_apart(*encoded, hint=hint) if encoded else images.upright(image)
 
 
 def id_of(image: QueryImage) -> int | None:
-    """The number of an `id:N`; None for everything else, also for a file of such a name."""
+    """The number of an image of the collection, also as `id:N`; None for all else, also for a file of such a name."""
+    if isinstance(image, (int, np.integer)) and not isinstance(image, bool):
+        return min(int(image), _LARGEST) if image >= 0 else _LARGEST
     if isinstance(image, str) and image.startswith("id:") and not os.path.exists(image):
         number = image[3:]
         if not (number.isascii() and number.isdecimal()):
@@ -76,12 +99,17 @@ def id_of(image: QueryImage) -> int | None:
     return None
 
 
+def is_vector(image: QueryImage) -> TypeGuard[np.ndarray]:
+    """Whether it is a row of `embed` and no picture."""
+    return isinstance(image, np.ndarray) and image.ndim == 1
+
+
 def identity(image: QueryImage) -> str | int | None:
     """What the queried file is called inside the collection, so that it does not answer itself."""
     number = id_of(image)
     if number is not None:
         return number
-    if isinstance(image, (str, os.PathLike)) and not is_url(os.fspath(image)):
+    if isinstance(image, (str, os.PathLike)) and not images.is_url(os.fspath(image)):
         return os.path.abspath(os.path.expanduser(image))
     return None
 
@@ -115,5 +143,5 @@ def _encoded(image: QueryImage) -> tuple[bytes, str] | None:
         return bytes(image), "the image given as bytes"
     if isinstance(image, (str, os.PathLike)):
         name = os.fspath(image)
-        return (fetch_image(name) if is_url(name) else read_bytes(os.path.expanduser(name))), name
+        return (images.fetch_image(name) if images.is_url(name) else images.read_bytes(os.path.expanduser(name))), name
     return None

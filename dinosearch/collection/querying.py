@@ -5,48 +5,30 @@ The search itself is `vectors`' business and the records are `store`'s; here the
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
-from functools import lru_cache
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dinosearch.capacity import cores
 from dinosearch.collection.asking import Asked
 from dinosearch.collection.kinds import REGIONS
 from dinosearch.collection.one_state import at_one_state
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.collection.pictures import (
-    QueryImage,
-    cut_out,
-    id_of,
-    identity,
-    no_such_id,
-    prepare_image,
-    stored_vectors,
-)
+from dinosearch.collection.pictures import QueryImage, cut_out, identity, is_vector
+from dinosearch.collection.query_vectors import QueryVectors, directions
 from dinosearch.collection.trust import Trust
-from dinosearch.errors import DinosearchError, SettingError
+from dinosearch.errors import SettingError
 from dinosearch.protocols import Embedder
-from dinosearch.records import Hit, ImageRecord, Preprocessing
+from dinosearch.records import Hit, ImageRecord
 from dinosearch.retrieval import combine, rerank
 from dinosearch.retrieval.rerank import DIFFUSION, Walk
+from dinosearch.timing import stage
 
 if TYPE_CHECKING:
     from dinosearch.collection.shown import ShownPictures
 
 Skip = frozenset[str | int | None]
-_STEP = 32  # images that are decoded before the model takes them
-
-
-@lru_cache(maxsize=2)
-def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads that stay from query to query; a forked process gets its own, as threads do not survive the fork."""
-    return ThreadPoolExecutor(cores(), thread_name_prefix="dinosearch-query")
+Weights = Sequence[float]
 
 
 class Query:
@@ -70,9 +52,16 @@ class Query:
         self._embedder = embedder
         self._asked = asked
         self._pictures = pictures
+        self._vectors = QueryVectors(opened, embedder, exact=asked.exact)
         self._images: Sequence[Sequence[QueryImage]] = ()  # of each query
 
-    def by_images(self, images: Sequence[QueryImage], negative: Sequence[QueryImage]) -> list[Hit]:
+    def by_images(
+        self,
+        images: Sequence[QueryImage],
+        negative: Sequence[QueryImage],
+        weights: Weights | None = None,
+        negative_weights: Weights | None = None,
+    ) -> list[Hit]:
         """Answer one query made of all the images together."""
         if not images:
             raise ValueError("a query needs at least one image")
@@ -82,14 +71,19 @@ class Query:
         if self._asked.box is not None:
             if len(images) > 1:
                 raise SettingError("a box is of one image; ask with one image, or cut the others out yourself")
-            images = [cut_out(images[0], self._opened, self._asked.box)]
+            self._refuse_vectors("a box is part of a picture", images)
+            with stage("decode"):
+                images = [cut_out(images[0], self._opened, self._asked.box)]
         if self._by_regions():
             return at_one_state(self._opened, lambda: self._regions(images, negative, skip))
         self._images = [images]
-        fresh, against = self._fresh(images), self._fresh(negative)
+        fresh, against = self._vectors.fresh(images), self._vectors.fresh(negative)
 
         def answer() -> list[Hit]:
-            query = combine(self._rows(images, fresh), self._rows(negative, against) if negative else None)
+            with stage("store"):
+                wanted = self._vectors.rows(images, fresh)
+                unwanted = self._vectors.rows(negative, against) if negative else None
+            query = combine(wanted, unwanted, weights, negative_weights)
             return self._search(query[None, :], skip)[0]
 
         return at_one_state(self._opened, answer)
@@ -120,79 +114,15 @@ class Query:
         """Embed the images in their order: (n, dimension) float32; stored vectors are taken for `id:N`."""
         if not images:
             return np.empty((0, self._embedder().fingerprint.dimension), dtype=np.float32)
-        fresh = self._fresh(images)
-        return at_one_state(self._opened, lambda: self._rows(images, fresh))
-
-    def _fresh(self, images: Sequence[QueryImage]) -> list[np.ndarray | None]:
-        """The vectors of those images that have to be embedded; None for `id:N`."""
-        stored = [id_of(image) is not None for image in images]
-        fresh = iter(list(self._embedded([image for image, known in zip(images, stored, strict=True) if not known])))
-        return [None if known else next(fresh) for known in stored]
-
-    def _rows(self, images: Sequence[QueryImage], fresh: Sequence[np.ndarray | None]) -> np.ndarray:
-        """(n, dimension) float32: the stored vectors beside those that were embedded."""
-        return np.stack([self._stored(i) if row is None else row for i, row in zip(images, fresh, strict=True)])
-
-    def _embedded(self, images: Sequence[QueryImage]) -> Iterator[np.ndarray]:
-        """The vectors of images; the first are decoded, and the index is read, while the model loads."""
-        if not images:
-            return
-        pool, known = _pool(os.getpid()), self._preprocessing()
-        first = [pool.submit(prepare_image, image, known, 1) for image in images[:_STEP]] if known else []
-        reading = pool.submit(self._read_index)
-        try:
-            embedder = self._embedder()
-
-            def prepared() -> Iterator[np.ndarray]:
-                yield from (future.result().pixels for future in first)
-                for low in range(len(first), len(images), _STEP):
-                    part = images[low : low + _STEP]
-                    made = pool.map(lambda i: prepare_image(i, embedder.preprocessing, embedder.patch_size), part)
-                    yield from (image.pixels for image in made)
-
-            waiting = prepared()
-            while pixels := list(islice(waiting, embedder.batch_size)):
-                yield from embedder.embed(pixels)
-        finally:
-            wait(first)
-            wait([reading])  # nobody may close the home under it
-
-    def _preprocessing(self) -> Preprocessing | None:
-        """How images are prepared, where that is known before the model: `fit` has to know its patches."""
-        fingerprint = self._opened.fingerprint
-        with suppress(ValueError):  # an embedder of one's own may call its preprocessing anything
-            known = Preprocessing.parse(fingerprint.preprocessing) if fingerprint else None
-            return known if known and known.mode != "fit" else None
-        return None
-
-    def _read_index(self) -> None:
-        """Open what will be searched; who searches it learns what is wrong with it."""
-        with suppress(DinosearchError):
-            search, _ = self._opened.answering()
-            if not self._asked.exact:
-                search.check_index()
+        fresh = self._vectors.fresh(images)
+        return at_one_state(self._opened, lambda: self._vectors.rows(images, fresh))
 
     def _directions(self, vectors: np.ndarray) -> np.ndarray:
-        """The vectors as rows of unit length; refuses what has no direction."""
-        queries = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
-        dimension = self._opened.generation.fingerprint.dimension
-        if queries.ndim != 2 or queries.shape[1] != dimension:
-            raise ValueError(
-                f"the vectors have shape {np.shape(vectors)}; this collection's have {dimension} numbers each"
-            )
-        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
-        if not np.all(np.isfinite(lengths)) or np.any(lengths < 1e-12):
-            raise ValueError("a query vector is zero or not finite, so it has no direction")
-        unit: np.ndarray = queries / lengths
-        return unit
+        return directions(vectors, self._opened.generation.fingerprint.dimension)
 
-    def _stored(self, image: QueryImage) -> np.ndarray:
-        image_id = id_of(image)
-        search = self._opened.search()
-        if image_id is None or not self._opened.store.records([image_id]):
-            raise no_such_id(image_id or 0, self._opened)
-        row: np.ndarray = stored_vectors(search, [image_id], self._opened)[0]
-        return row
+    def _refuse_vectors(self, why: str, images: Sequence[QueryImage]) -> None:
+        if any(map(is_vector, images)):
+            raise SettingError(f"{why}, which vectors have not; ask with images, or leave that out")
 
     def _by_regions(self) -> bool:
         """Whether windows of images are searched: when asked for, or for a box where the collection has them."""
@@ -207,6 +137,7 @@ class Query:
                 "regions are searched by one image, without negatives, re-ranking and precision; leave those out, or "
                 "leave out: --regions"
             )
+        self._refuse_vectors("windows are compared with pictures", images)
         from dinosearch.collection.regions import RegionSearch
 
         search = RegionSearch(self._opened, self._embedder())
@@ -214,7 +145,8 @@ class Query:
         return self._hits(ids, scores, self._places(ids), skip, Trust(asked.threshold), boxes)
 
     def _allowed(self) -> np.ndarray | None:
-        return self._opened.store.select(self._asked.filter) if self._asked.filter else None
+        with stage("store"):
+            return self._opened.store.select(self._asked.filter) if self._asked.filter else None
 
     def _search(self, queries: np.ndarray, skip: Skip) -> list[list[Hit]]:
         trust = Trust.of(self._opened, self._asked.threshold, self._asked.precision)
@@ -230,8 +162,9 @@ class Query:
         """The files of each image, those that the filter allows."""
         places: dict[int, list[ImageRecord]] = {}
         found = sorted({int(i) for i in ids.ravel() if i >= 0})
-        for record in self._opened.store.records(found, self._asked.filter):
-            places.setdefault(record.id, []).append(record)
+        with stage("store"):
+            for record in self._opened.store.records(found, self._asked.filter):
+                places.setdefault(record.id, []).append(record)
         return places
 
     def _ranked(self, queries: np.ndarray, k: int, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -239,16 +172,20 @@ class Query:
         search, basis = self._opened.answering()
         queries, plan = basis.apply(queries), self._asked.plan
 
-        def first(directions: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
-            return search.search(directions, depth, allowed=allowed, exact=self._asked.exact)
+        def first(rows: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+            with stage("search"):
+                return search.search(rows, depth, allowed=allowed, exact=self._asked.exact)
 
         pictures = self._pictures(self._images) if plan.pictured and self._images and self._pictures else None
+        if plan.pictured:
+            self._refuse_vectors(f"{plan.pictured[0]} compares pictures", [i for row in self._images for i in row])
         if plan.pictured and pictures is None:
             raise SettingError(
                 f"{plan.pictured[0]} compares pictures, which vectors have not; ask with images, or use: --rerank fast"
             )
         walk = self._walk(allowed) if DIFFUSION in plan.stages else None
-        return rerank(plan, queries, k, first, search.vectors, pictures, walk)
+        with stage("re-rank"):
+            return rerank(plan, queries, k, first, search.vectors, pictures, walk)
 
     def _walk(self, allowed: np.ndarray | None) -> Walk:
         from dinosearch.collection.diffusing import Walks

@@ -6,20 +6,16 @@ A module is imported by the verb that needs it, so that a fresh process gives it
 from __future__ import annotations
 
 import os
-import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from dinosearch.collection.asking import Asked, Box
-from dinosearch.collection.embedders import Embedders, with_one_model
-from dinosearch.collection.model import ModelChoice
-from dinosearch.collection.opened import OpenedHome
-from dinosearch.protocols import Embedder, Progress
+from dinosearch.collection.embedders import with_one_model
+from dinosearch.collection.held import CollectionHeld
+from dinosearch.protocols import Progress
 from dinosearch.records import Explanation, Hit
 
 if TYPE_CHECKING:
@@ -30,52 +26,19 @@ if TYPE_CHECKING:
     from dinosearch.collection.shown import ShownPictures
 
 Paths = str | os.PathLike[str]
-Self = TypeVar("Self", bound="CollectionReader")
 T = TypeVar("T")
 
 
-class CollectionReader:
+class CollectionReader(CollectionHeld):
     """An opened collection as its readers see it; queries may run in many threads at once."""
-
-    def __init__(self, opened: OpenedHome, choice: ModelChoice) -> None:
-        self._home = opened
-        self._choice = choice
-        # A collection that is dropped without `close` closes its files when it is collected.
-        self._close = weakref.finalize(self, opened.close)
-        self._models = Embedders(opened, choice)
-        self._compared: tuple[Embedder, Comparer] | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def _opened(self) -> OpenedHome:
-        self._home.check_process()
-        return self._home
-
-    @property
-    def home(self) -> Path:
-        """Absolute path of the collection's folder."""
-        return self._home.home.path
-
-    @property
-    def embedder(self) -> Embedder:
-        """The model, loaded on first use; its fingerprint is the collection's, also after a change of the model."""
-        self._home.check_process()
-        return self._models.current()
-
-    @property
-    def device(self) -> str | None:
-        """Where the model runs and in which number format, such as `cuda:0 float16`; None while it is not loaded."""
-        embedder = self._models.latest
-        if embedder is None:
-            return None
-        named = (getattr(embedder, name, "") for name in ("device", "dtype"))
-        return " ".join(str(name).removeprefix("torch.") for name in named if name) or type(embedder).__name__
 
     def query(
         self,
         *images: QueryImage,
         k: int = 10,
         negative: Sequence[QueryImage] = (),
+        weights: Sequence[float] | None = None,
+        negative_weights: Sequence[float] | None = None,
         where: str | None = None,
         threshold: float | None = None,
         exact: bool = False,
@@ -89,9 +52,12 @@ class CollectionReader:
         """Find the images nearest to one image, or to several combined.
 
         Args:
-            images: each a path, `id:N`, http(s) URL, encoded bytes, PIL image, or array (h, w, 3) uint8 or float 0..1.
+            images: each a path, an id as a number or as `id:N`, http(s) URL, encoded bytes, PIL image, array (h, w, 3)
+                uint8 or float 0..1, or a vector of `embed` (dimension,).
             k: hits wanted, at least 1.
             negative: images the answer shall be far from.
+            weights: how much each image counts, positive; None for all alike.
+            negative_weights: the same for the negatives, which together count half as much as the images.
             where: a filter such as `taken >= 2020-01-01 and width > 1000` (docs/filters.md).
             threshold: smallest score (cosine) to answer.
             exact: brute force instead of the index, for the exact ranking of the vectors.
@@ -117,7 +83,7 @@ class CollectionReader:
             FilterError: the filter cannot be read.
         """
         asked = Asked(k, where, threshold, precision, exact, unique, include_self, rerank, box, regions)
-        return self._answer(lambda: self._ask(asked).by_images(images, negative))
+        return self._answer(lambda: self._ask(asked).by_images(images, negative, weights, negative_weights))
 
     def explain(self, query: QueryImage, result: QueryImage) -> Explanation:
         """Compare two images patch by patch: what of the query is seen in the result, and where.
@@ -240,6 +206,27 @@ class CollectionReader:
 
         return maintenance.vectors(self._opened, ids)
 
+    def picture(self, image: int, side: int = 320) -> bytes:
+        """A copy of an image for display: JPEG, upright, sRGB, without metadata.
+
+        Args:
+            image: its id.
+            side: longest side in pixels; a smaller image is not enlarged.
+
+        Raises:
+            ImageNotFoundError: no such image.
+            ImageUnreadableError: none of its files is there with the content that the collection knows.
+        """
+        from dinosearch.collection.pictures import small_copy
+
+        return small_copy(image, self._opened, side)
+
+    def ids(self, where: str | None = None) -> np.ndarray:
+        """Ids of the images that can be found, or of those that match a filter: (n,) int64, rising."""
+        from dinosearch.collection import maintenance
+
+        return maintenance.ids(self._opened, where)
+
     def info(self) -> CollectionInfo:
         """Count and measure what the collection holds."""
         from dinosearch.collection import maintenance
@@ -257,23 +244,3 @@ class CollectionReader:
         from dinosearch.collection import transfer
 
         return transfer.files(self._opened, where)
-
-    def close(self) -> None:
-        """Close every file."""
-        self._close()
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            f"an open collection cannot be sent to another process; open it there: Collection.open({str(self.home)!r})"
-        )
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.home)!r})"
