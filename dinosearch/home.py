@@ -11,15 +11,17 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dinosearch.errors import CollectionNotFoundError, HomeLockedError
 
 if TYPE_CHECKING:
     from filelock import FileLock
+
+T = TypeVar("T")
 
 FORMAT_VERSION = 3
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
@@ -58,7 +60,7 @@ class Home:
     def generation_files(self) -> list[Path]:
         """Files of all generations, left-over temporary ones included."""
         words = ("vectors", "index", "basis", "diffusion")
-        return [path for word in words for path in self.path.glob(f"{word}-*")]
+        return [path for word in words for path in listed(self.path, f"{word}-*")]
 
     def exists(self) -> bool:
         return self.metadata.is_file()
@@ -108,7 +110,7 @@ class Home:
             held = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
             temporary = note.with_name(f"{note.name}.tmp")  # who reads the note sees all of it
             temporary.write_text(json.dumps(held), encoding="utf-8")
-            os.replace(temporary, note)
+            replace(temporary, note)
             yield
             if identity(self.path) != known:
                 raise FileNotFoundError(f"{self.path} is another folder now")
@@ -136,10 +138,32 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         sync_file(temporary)
-        os.replace(temporary, path)
+        replace(temporary, path)
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def repeated(call: Callable[[], T]) -> T:
+    """What the call gives, made again where a signal interrupts it, as it can on a network drive.
+
+    Python does that for opening, writing and syncing (PEP 475), but not for renaming and for listing a folder.
+    """
+    while True:
+        try:
+            return call()
+        except InterruptedError:
+            continue
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename over what is there."""
+    repeated(lambda: os.replace(source, target))
+
+
+def listed(folder: Path, pattern: str = "*") -> list[Path]:
+    """What lies in the folder, by name, of the pattern."""
+    return repeated(lambda: sorted(folder.glob(pattern)))
 
 
 def sync_file(path: Path) -> None:

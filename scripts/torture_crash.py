@@ -1,7 +1,7 @@
 """Kills dinosearch and looks at what is left.
 
     scripts/torture_crash.py [--part black] [--runs 1000] [--only N] [--json FILE]
-    scripts/torture_crash.py --part white [--runs 3] [--verb VERB]... [--every K]
+    scripts/torture_crash.py --part white [--runs 3] [--verb VERB]... [--every K] [--share I N]
 
 black: kill -9 of the process group at random moments of index, add, remove, compact, refine, verify --repair and
 migrate, 10 kills a home, the state that must be found kept in this process. The moment is drawn from the seed but meant
@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--every", type=int, default=1, metavar="K", help="of white: every K-th point, from a random one"
     )
     parser.add_argument("--points", type=int, metavar="N", help="of white: no more than N of a verb, evenly spread")
+    parser.add_argument(
+        "--share", type=int, nargs=2, metavar=("I", "N"), default=(1, 1), help="of white: the I-th of N"
+    )
     parser.add_argument("--verb", choices=KINDS, action="append", help="of white; repeatable, default: all")
     asked = parser.parse_args(arguments)
     asked.runs = asked.runs or RUNS[asked.part]
@@ -58,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.part == "black":
             random_kills(asked, verdict, Path(folder))
         else:
-            every_point(asked, verdict, Path(folder), asked.every, asked.verb or KINDS, asked.points)
+            share = slice(asked.share[0] - 1, None, asked.share[1])
+            every_point(asked, verdict, Path(folder), asked.every, asked.verb or KINDS, asked.points, share)
     return verdict.end(asked.json)
 
 

@@ -1,6 +1,6 @@
 """Lets the disk fail under dinosearch and looks at what is left.
 
-    scripts/torture_disk.py [--part calls] [--runs 1] [--every K] [--verb VERB]... [--fault FAULT]... [--json FILE]
+    scripts/torture_disk.py [--part calls] [--runs 1] [--every K] [--verb VERB]... [--fault FAULT]... [--share I N]
     scripts/torture_disk.py --part limit|vanish|full|unmount|read-only [--runs 25]
 
 calls: index, remove, compact and verify --repair run by the command line, and strace lets every single call fail that
@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", choices=list(NAMES), default="calls")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="of calls: every K-th of those that repeat")
     parser.add_argument("--points", type=int, metavar="N", help="of calls: no more than N of a verb and fault")
+    parser.add_argument(
+        "--share", type=int, nargs=2, metavar=("I", "N"), default=(1, 1), help="of calls: the I-th of N parts"
+    )
     parser.add_argument("--verb", choices=KINDS, action="append", help="of calls; repeatable, default: all")
     parser.add_argument("--fault", choices=list(FAULTS), action="append", help="of calls; repeatable, default: all")
     asked = parser.parse_args(arguments)
@@ -60,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     preload()
     with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as folder:
         if asked.part == "calls":
-            which = (asked.every, asked.verb or KINDS, asked.fault or list(FAULTS), asked.points)
+            share = slice(asked.share[0] - 1, None, asked.share[1])
+            which = (asked.every, asked.verb or KINDS, asked.fault or list(FAULTS), asked.points, share)
             failing_calls(asked, verdict, Path(folder), *which)
         else:
             for number in asked.numbers():

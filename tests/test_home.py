@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import filelock
@@ -97,6 +98,34 @@ def test_a_home_that_was_moved_is_named_and_another_one_left_alone(home: Home, e
         pass
 
 
+def test_an_interrupted_rename_is_repeated(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, rename = [InterruptedError(), InterruptedError()], os.replace
+
+    def interrupted(source: Path, target: Path) -> None:
+        if left:
+            raise left.pop()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with home.writer():
+        assert (home.path / "writer.json").exists()
+    assert not left
+
+
+def test_an_interrupted_listing_is_repeated(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.path / "vectors-1.f32").touch()
+    left, scan = [InterruptedError(), InterruptedError()], os.scandir
+
+    def interrupted(folder: Path) -> object:
+        if left:
+            raise left.pop()
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", interrupted)
+    assert home.generation_files() == [home.path / "vectors-1.f32"]
+    assert not left
+
+
 def test_a_home_that_was_deleted_is_named(home: Home) -> None:
     with pytest.raises(CollectionNotFoundError, match="moved, deleted or unmounted"), home.writer():
         shutil.rmtree(home.path)
@@ -134,8 +163,16 @@ def older(path: Path, timeout: float, thread_local: bool) -> filelock.BaseFileLo
 
 @pytest.mark.parametrize("lock", [FileLock, older])
 @pytest.mark.timeout(20)  # a lock that is waited for would never come
-def test_a_lock_may_be_freed_by_another_thread(home: Home, lock: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filelock, "FileLock", lock)
+def test_a_lock_may_be_freed_by_another_thread(
+    home: Home, lock: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []  # a lock that is deleted frees itself: too early to see who freed it
+
+    def make(*arguments: object, **options: object) -> object:
+        kept.append(lock(*arguments, **options))
+        return kept[-1]
+
+    monkeypatch.setattr(filelock, "FileLock", make)
     held = home.writer()
     thread = threading.Thread(target=held.__enter__)
     thread.start()

@@ -6,7 +6,8 @@ derived: what an interrupted run did not reach, or `verify` found damaged, the n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeGuard
@@ -82,17 +83,18 @@ class Detailing:
         missing = {detail.kind: self._missing(detail, live) for detail in details}
         todo = np.array(sorted(set().union(*missing.values())), np.int64)
         done = 0
-        for batch in self._tokens(todo, side, workers, "describe"):
-            with self._opened.store.transaction() as tx:
-                for detail in details:
-                    mine = [(i, tokens) for i, tokens in batch if i in missing[detail.kind]]
-                    if mine:
-                        generation = self._opened.search(self._side_of + detail.kind).generation
-                        basis = self._opened.basis(self._side_of + detail.kind) or Basis()
-                        rows = np.concatenate([detail.rows(tokens, basis) for _, tokens in mine])
-                        ids = row_ids(np.array([i for i, _ in mine]), generation)
-                        self._opened.append(tx, ids, rows, self._side_of + detail.kind)
-            done += len(batch)
+        with closing(self._tokens(todo, side, workers, "describe")) as batches:
+            for batch in batches:
+                with self._opened.store.transaction() as tx:
+                    for detail in details:
+                        mine = [(i, tokens) for i, tokens in batch if i in missing[detail.kind]]
+                        if mine:
+                            generation = self._opened.search(self._side_of + detail.kind).generation
+                            basis = self._opened.basis(self._side_of + detail.kind) or Basis()
+                            rows = np.concatenate([detail.rows(tokens, basis) for _, tokens in mine])
+                            ids = row_ids(np.array([i for i, _ in mine]), generation)
+                            self._opened.append(tx, ids, rows, self._side_of + detail.kind)
+                done += len(batch)
         return done
 
     def _prepare(self, detail: Detail, images: int) -> None:
@@ -140,7 +142,7 @@ class Detailing:
 
     def _tokens(
         self, ids: np.ndarray, side: int, workers: int | None, stage: str
-    ) -> Iterator[list[tuple[int, np.ndarray]]]:
+    ) -> Generator[list[tuple[int, np.ndarray]], None, None]:
         """Image ids with their maps of patch tokens (h, w, d), in batches; what cannot be read is left out."""
         if not len(ids):
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -99,10 +99,11 @@ class DeviceDecoding:
         self._pending: set[str] = set()  # contents that were handed over and may not be in the store yet
         self._lock, self._hosting = threading.Lock(), threading.Lock()
 
-    def batches(self, items: Iterable[Item]) -> Iterator[list[tuple[FoundFile, Answer]]]:
+    def batches(self, items: Iterable[Item]) -> Generator[list[tuple[FoundFile, Answer]], None, None]:
         """Answer the files, in their order, in parts.
 
         The caller begins to commit a part before it asks for the next one, and has waited for the commit before that.
+        It closes what is returned: that waits for the threads, which none of them could do for itself.
         """
         reading = Ahead(items, _read, _weigh, threads=cores(), most=self._count, most_bytes=self._bytes)
         embedding = Ahead(self._parts(reading), self._embed, _weightless, threads=_AT_ONCE, most=_AT_ONCE, most_bytes=1)

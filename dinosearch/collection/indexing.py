@@ -11,7 +11,8 @@ import hashlib
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -139,20 +140,21 @@ class IndexRun:
         done = total - len(files)
         in_hand: set[str] = set()  # contents that are being committed: the store may not know them yet
         with Behind() as behind, DecodePool(preprocessing, embedder.patch_size, workers, taken=size) as pool:
-            batches: Iterable[list[tuple[FoundFile, Answer]]] = (
+            batches: Generator[list[tuple[FoundFile, Answer]], None, None] = (
                 _chunks(pool.prepare_all(with_members(_drained(files))), size)
                 if (device := chosen(embedder)) is None
                 else DeviceDecoding(device, pool, self._stored).batches(with_members(_drained(files)))
             )
-            for batch in batches:
-                images = {item.sha256: item for _, item in batch if not isinstance(item, Problem)}
-                known = in_hand | self._stored(images)
-                fresh = [image for sha256, image in images.items() if sha256 not in known]
-                vectors = vectors_of(embedder, fresh)
-                behind.start(partial(self._commit, batch, fresh, vectors))  # which waits for the batch before
-                in_hand = {image.sha256 for image in fresh}
-                self._progress("index", done, total)
-                done += len(batch)
+            with closing(batches):  # its threads end here, and not when an error that holds it is forgotten
+                for batch in batches:
+                    images = {item.sha256: item for _, item in batch if not isinstance(item, Problem)}
+                    known = in_hand | self._stored(images)
+                    fresh = [image for sha256, image in images.items() if sha256 not in known]
+                    vectors = vectors_of(embedder, fresh)
+                    behind.start(partial(self._commit, batch, fresh, vectors))  # which waits for the batch before
+                    in_hand = {image.sha256 for image in fresh}
+                    self._progress("index", done, total)
+                    done += len(batch)
             behind.wait()
         if isinstance(embedder, Resting):
             embedder.rest()  # training an index takes as much memory as the model did
@@ -250,7 +252,7 @@ def _sha256(path: str) -> str | None:
         return None  # the decoder will meet the same fault and report it
 
 
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def _chunks(items: Iterable[T], size: int) -> Generator[list[T], None, None]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk

@@ -17,7 +17,7 @@ from dinosearch.collection.one_state import at_one_state
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, ModelInfo, RootInfo
 from dinosearch.errors import ImageNotFoundError
-from dinosearch.home import FORMAT_VERSION
+from dinosearch.home import FORMAT_VERSION, listed
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation
 
@@ -216,7 +216,7 @@ def _root(opened: OpenedHome, path: str) -> RootInfo:
 
 
 def _disk_bytes(opened: OpenedHome) -> int:
-    return _bytes(opened.home.path.iterdir())
+    return _bytes(listed(opened.home.path))
 
 
 def _bytes(paths: Iterable[Path]) -> int:

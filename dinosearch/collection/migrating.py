@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import fields, replace
 from functools import partial
 
@@ -161,12 +162,13 @@ class Migration:
         chosen = todo[np.unique(np.linspace(0, len(todo) - 1, SAMPLED).round().astype(int))] if len(todo) else todo
         first, started, done = 0, time.monotonic(), 0
         rereading, size = self._rereading(), min(batch_of(self._embedder()), SAMPLED // 3)
-        for batch in rereading.batches(chosen, size):
-            if batch:
-                self._embedder().embed([image.pixels for _, image in batch])
-            done += len(batch)
-            if not first and done < len(chosen) - len(rereading.unread):  # the first batch waits for processes to start
-                first, started = done, time.monotonic()
+        with closing(rereading.batches(chosen, size)) as batches:
+            for batch in batches:
+                if batch:
+                    self._embedder().embed([image.pixels for _, image in batch])
+                done += len(batch)
+                if not first and done < len(chosen) - len(rereading.unread):  # the first waits for processes to start
+                    first, started = done, time.monotonic()
         pace = (time.monotonic() - started) / max(1, done - first)
         row = 4 * model.dimension + 12  # its id and its checksum
         return MigrationEstimate(
@@ -189,8 +191,8 @@ class Migration:
         embedder, rereading = self._embedder(), self._rereading()
         total = len(self._opened.store.placed_ids())
         done, embedded = total - len(todo), 0
-        with Behind() as behind:
-            for batch in rereading.batches(todo, batch_of(embedder)):
+        with Behind() as behind, closing(rereading.batches(todo, batch_of(embedder))) as batches:
+            for batch in batches:
                 if batch:
                     vectors = embedder.embed([image.pixels for _, image in batch])
                     behind.start(partial(self._commit, batch, vectors))  # which waits for the batch before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import groupby, islice
 from typing import TypeGuard
 
@@ -38,8 +38,10 @@ class Rereading:
         self._opened, self._preprocessing, self._patch, self._workers = opened, preprocessing, patch, workers
         self._roots = {root: os.path.lexists(root) for root in opened.store.roots()}
 
-    def batches(self, ids: np.ndarray, size: int) -> Iterator[list[tuple[int, PreparedImage]]]:
+    def batches(self, ids: np.ndarray, size: int) -> Generator[list[tuple[int, PreparedImage]], None, None]:
         """Images by id, in batches of `size` files looked at, of which the readable ones are handed out.
+
+        The caller closes what is returned, which ends the decoding processes.
 
         Args:
             ids: (n,) int64.

@@ -16,7 +16,7 @@ class IndexInfo:
 
     Attributes:
         type: Faiss factory string, such as `IVF1265,Flat`.
-        rows: vectors inside (dead ones included); newer ones are searched exactly in the tail.
+        rows: rows of the vector file that it was made of; newer ones are searched exactly in the tail.
         trained_on: rows there were when the coarse quantizer was trained.
         nlist: inverted lists.
         nprobe: lists visited, by k: the entry of the smallest key >= k holds; above the largest key it grows in
@@ -27,6 +27,7 @@ class IndexInfo:
         candidates: the best of the visited lists that are scored exactly, by k like nprobe; empty where it was not
             measured, as in homes of older versions: the type of the index then says how many.
         trained_live: of `trained_on`, those that were live; -1 where it was not noted, which is taken for all.
+        held: of `rows`, those inside: what was removed is left out; -1 where it was not noted.
     """
 
     type: str
@@ -39,6 +40,7 @@ class IndexInfo:
     sample: int
     candidates: dict[int, int] = field(default_factory=dict)
     trained_live: int = -1
+    held: int = -1
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -5,7 +5,6 @@ It mends nothing, and leaves errors alone that only a bug can cause (a violated 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,9 +101,10 @@ def readable(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except DinosearchError:  # which may be a ValueError too
+        raise
     except (
-        json.JSONDecodeError,
-        UnicodeDecodeError,
+        ValueError,  # no JSON, no UTF-8, a text where a number was
         TypeError,
         AttributeError,  # a number where a text was
         KeyError,

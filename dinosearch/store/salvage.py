@@ -7,7 +7,6 @@ since the files on disk can tell what they should be; the rest is left out and n
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from dinosearch.errors import HomeLockedError
-from dinosearch.home import sync_file, sync_folder
+from dinosearch.home import replace, sync_file, sync_folder
 from dinosearch.records import Fingerprint, IndexInfo
 from dinosearch.store.database import Database
 from dinosearch.store.migrations import SCHEMA
@@ -25,6 +24,18 @@ from dinosearch.store.sums import is_sound, register_sums
 from dinosearch.store.tables import HexDigest, generations, images, locations, metadata, settings
 
 _LARGEST_ID = 1 << 53  # what lies above is damage
+_UNREADABLE = {
+    "generations": "records of the vectors cannot be read ({error}): refined vectors, regions and patches may be gone; "
+    "see what is left with: dinosearch info",
+    "images": "records of images cannot be read ({error}); run: dinosearch index FOLDER",
+    "locations": "records of files cannot be read ({error}); run: dinosearch index FOLDER",
+    "settings": "settings cannot be read ({error})",
+    "roots": "records of folders cannot be read ({error}); run: dinosearch index FOLDER",
+    "failures": "records of unreadable files cannot be read ({error})",
+    "verdicts": "verdicts cannot be read ({error})",
+    "state": "the count of changes cannot be read ({error})",
+}
+"""By table: what is said where pages of it are gone."""
 
 
 @dataclass
@@ -71,7 +82,7 @@ def salvage(file: Path) -> Salvaged:
     if any(path.exists() and path.stat().st_size for path in _beside(file)[:1]):
         new.unlink()
         raise HomeLockedError(f"{file} is open in another process; end it, then run the same command again")
-    os.replace(new, file)
+    replace(new, file)
     sync_folder(file.parent)
     return told
 
@@ -147,7 +158,7 @@ def _rows(
                 return
         except sqlite3.Error as error:
             failed = error
-    told.left_out.append(f"rows of the table {table.name} cannot be read ({failed})")
+    told.left_out.append(_UNREADABLE[table.name].format(error=failed))
 
 
 def _texts(table: Table) -> list[bool]:

@@ -36,7 +36,7 @@ def is_due(info: IndexInfo | None, rows: int, live: int, recall: float, ladder: 
         return False
     if info is None or info.recall_target != recall or must_train(info, rows, live, ladder):
         return True
-    tail = rows - info.rows
+    tail = max(rows - info.rows, live - info.held if info.held >= 0 else 0)  # new rows, and removed ones that came back
     return tail > 0 and (rows <= ALWAYS or tail > SMALL_TAIL * info.rows)
 
 
@@ -80,7 +80,7 @@ def build(
         points = _points(file, table, rung.nlist(rows))
         factory, trained = rung.factory(rows, file.dimension, len(points)), (rows, table.live_count)
         index = VectorIndex.train(factory, points)
-    index.add(healthy(file, table, index.covers, progress), rows)
+    index.add(healthy(file, table, index.covers, index.left_out(table), progress), rows)
     tuning = tune(file, table.ids, table.live, index, widen_of(factory), recall, progress)
     return index, IndexInfo(
         type=factory,
@@ -93,25 +93,28 @@ def build(
         sample=tuning.sample,
         candidates=tuning.candidates,
         trained_live=trained[1],
+        held=index.count,
     )
 
 
 def healthy(
-    file: VectorFile, table: RowTable, start: int, progress: Progress | None = None
+    file: VectorFile, table: RowTable, start: int, before: np.ndarray, progress: Progress | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Slots from `start` on that are live and match their checksum, with their vectors, in parts.
+    """The slots `before`, and those from `start` on, that are live and match their checksum, with vectors, in parts.
 
     The next part is read and checked by a thread while the caller adds the last: Faiss leaves Python's lock meanwhile.
     """
+    shift, total = start - len(before), len(before) + table.rows - start
 
     def part(low: int) -> tuple[np.ndarray, np.ndarray]:
-        slots = np.arange(low, min(table.rows, low + _STEP))
+        high = min(total, low + _STEP)
+        slots = np.concatenate([before[low:high], np.arange(max(start, low + shift), high + shift)])
         if table.live is not None:
             slots = slots[table.live[slots]]
         slots = slots[~file.damaged(slots)]
         return slots, file.read(slots)
 
-    lows = range(start, table.rows, _STEP)
+    lows = range(0, total, _STEP)
     with ThreadPoolExecutor(1) as reader:
         coming = deque(reader.submit(part, low) for low in lows[:1])
         for number, low in enumerate(lows):
@@ -119,7 +122,7 @@ def healthy(
                 coming.append(reader.submit(part, lows[number + 1]))
             yield coming.popleft().result()
             if progress is not None:
-                progress("build", min(table.rows, low + _STEP) - start, table.rows - start)
+                progress("build", min(total, low + _STEP), total)
 
 
 def _points(file: VectorFile, table: RowTable, nlist: int) -> np.ndarray:

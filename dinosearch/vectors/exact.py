@@ -15,11 +15,10 @@ from dinosearch.vectors.ranking import CHOSEN, GATHER, SLACK, places, products, 
 from dinosearch.vectors.threads import in_parallel, one_thread, split
 from dinosearch.vectors.vector_file import VectorFile
 
-_CELLS = 1 << 21  # scores held at once by a thread: 8 MiB, and some copies; smaller pieces take longer to merge
+_CELLS = 1 << 20  # scores held at once by a thread: 4 MiB, and some copies; twice as many are no faster
 _LOWEST = np.finfo(np.float32).min
 _FLOOR = np.nextafter(_LOWEST, np.float32(0))  # what is not above the lowest number is never taken
 _PART = 1 << 12  # rows worth a thread of their own
-_ALONE = 1 << 15  # products that one thread makes from rows side by side before others would have begun (384 numbers)
 FEW = 8  # queries up to which chosen rows are multiplied where they lie: to copy a row takes as long as 6 products
 
 
@@ -42,7 +41,7 @@ class Candidates:
         """
         floor = self.floor
         if scores.shape[1] > 4 * self.k and floor.min() == _FLOOR:
-            scores = np.fmax(scores, _LOWEST)  # not-a-number would sort as the greatest
+            np.fmax(scores, _LOWEST, out=scores)  # not-a-number would sort as the greatest
             floor = np.maximum(floor, np.partition(scores, -self.k, axis=1)[:, -self.k] - SLACK)
         # in one dimension NumPy looks for them much faster
         query, column = np.divmod(np.flatnonzero(scores >= floor[:, None]), scores.shape[1])
@@ -120,20 +119,6 @@ def scan_slots(file: VectorFile, queries: np.ndarray, k: int, slots: np.ndarray)
         return found
 
     return _gathered(part, len(slots), _PART, not few)
-
-
-def scan_rows(rows: np.ndarray, slots: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """Like `scan_slots`, where the (m, dimension) float32 rows of the slots are at hand."""
-    step = max(BLOCK_ROWS, _CELLS // max(1, len(queries)))
-
-    def part(chosen: slice) -> Candidates:
-        found = Candidates(len(queries), k)
-        for low in range(chosen.start, chosen.stop, step):
-            high = min(low + step, chosen.stop)
-            found.offer(_quiet_product(queries, rows[low:high].T), slots[low:high])
-        return found
-
-    return _gathered(part, len(slots), max(_PART, _ALONE // max(1, len(queries))))
 
 
 def _gathered(work: Callable[[slice], Candidates], count: int, least: int, multiplies: bool = True) -> np.ndarray:

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from dinosearch.errors import DamagedHomeError
+from dinosearch.home import listed
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation, IndexInfo, Published
+from dinosearch.vectors.at_hand import is_tame, nearest_rows
 from dinosearch.vectors.build import build, healthy, is_due
 from dinosearch.vectors.ladder import LADDER, Rung
 from dinosearch.vectors.plans import Plan, nearest
@@ -183,7 +185,7 @@ class LocalVectorSearch:
     def drop_old_files(self) -> None:
         """Delete index files of this generation that are no longer published."""
         current = self._index_path(self.generation.number, self.generation.index_sha256 or "none")
-        for path in current.parent.glob(f"index-{self.generation.number}-*"):
+        for path in listed(current.parent, f"index-{self.generation.number}-*"):
             if path.name != current.name:
                 path.unlink(missing_ok=True)
 
@@ -246,8 +248,14 @@ class LocalVectorSearch:
             if self._base is not None and self.generation.rows - self._base[0].covers > TAIL:
                 table, index = self._rows(), self._base[0]
                 if table.rows == self.generation.rows:  # rows that are not committed may be taken back
-                    index.add(healthy(self._file, table, index.covers), table.rows)
+                    index.add(healthy(self._file, table, index.covers, index.left_out(table)), table.rows)
             return self._base
+
+    def _complete(self, index: VectorIndex, table: RowTable) -> None:
+        """Add what has come back since the index was made, in memory, as soon as searching it would be felt."""
+        if len(index.left_out(table)) > TAIL:
+            with self._lock:  # another thread may have done it
+                index.add(healthy(self._file, table, table.rows, index.left_out(table)), index.covers)
 
     def _damaged_of(self, slots: np.ndarray) -> np.ndarray:
         """Those of the answered slots that do not match their checksum, ascending; each row is looked at once."""
@@ -277,6 +285,11 @@ class LocalVectorSearch:
     def _search(
         self, table: RowTable, queries: np.ndarray, k: int, allowed: np.ndarray | None, exact: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        indexed = None if exact else self._index()
         subset = None if allowed is None else self._subset_of(table, np.asarray(allowed, np.int64))
+        copied = None if subset is None else subset.rows(self._file, len(queries))
+        if copied is not None and is_tame(queries):
+            return nearest_rows(*copied, queries, k)
+        indexed = None if exact else self._index()
+        if indexed is not None:
+            self._complete(indexed[0], table)
         return nearest(Plan(self._file, table, subset, *(indexed or (None, None))), queries, k)

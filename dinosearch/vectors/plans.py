@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from dinosearch.records import IndexInfo
-from dinosearch.vectors.exact import FEW, scan, scan_rows, scan_slots
+from dinosearch.vectors.exact import FEW, scan, scan_slots
 from dinosearch.vectors.ladder import widen_of
 from dinosearch.vectors.probes import expected_lists
 from dinosearch.vectors.ranking import products, rank
@@ -76,12 +76,13 @@ def nearest(plan: Plan, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.nda
         scores: (n, k) float32; -inf where the slot is -1.
     """
     base, info = plan.base, plan.info
-    rows = None if plan.subset is None else plan.subset.rows(plan.file, len(queries))
     small = plan.subset is not None and len(plan.subset.slots) <= EXACT_SUBSET
-    if base is None or info is None or small or rows is not None:
-        return _brute(plan, queries, k, rows)
+    if base is None or info is None or small:
+        return _brute(plan, queries, k)
 
     covers = min(base.covers, plan.table.rows)  # rows added meanwhile are in the tail, or newer than the table
+    left = base.left_out(plan.table)
+    left = left[left < covers]
     given = (
         None
         if plan.subset is not None
@@ -89,18 +90,16 @@ def nearest(plan: Plan, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.nda
     )
 
     def part(chosen: slice) -> tuple[np.ndarray, np.ndarray]:
-        return _visit(plan, base, info, queries[chosen], k, covers, None if given is None else given[chosen])
+        return _visit(plan, base, info, queries[chosen], k, left, covers, None if given is None else given[chosen])
 
     return _joined(in_parallel(part, split(len(queries), _LEAST, _MOST)))
 
 
-def _brute(plan: Plan, queries: np.ndarray, k: int, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest among all the live rows, or those of the subset, of which `rows` are copies."""
+def _brute(plan: Plan, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest among all the live rows, or those of the subset."""
     file, table, subset = plan.file, plan.table, plan.subset
     if subset is None:
         slots = scan(file, queries, k, 0, table.rows, table.live)
-    elif rows is not None:
-        slots = scan_rows(rows, subset.slots, queries, k)
     else:
         slots = scan_slots(file, queries, k, subset.slots)
 
@@ -119,11 +118,19 @@ def _effort(plan: Plan, base: VectorIndex, info: IndexInfo, k: int) -> tuple[int
 
 
 def _visit(
-    plan: Plan, base: VectorIndex, info: IndexInfo, queries: np.ndarray, k: int, covers: int, given: np.ndarray | None
+    plan: Plan,
+    base: VectorIndex,
+    info: IndexInfo,
+    queries: np.ndarray,
+    k: int,
+    left: np.ndarray,
+    covers: int,
+    given: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest by the index, in one thread, and by brute force where it cannot tell.
 
-    `given` are its candidates where they are known already, of the slots below `covers` at least.
+    The slots `left` and those from `covers` on are searched one by one. `given` are the candidates of the index where
+    they are known already, of all other slots at least.
     """
     file, table, subset = plan.file, plan.table, plan.subset
     wanted, nprobe = _effort(plan, base, info, k)
@@ -137,7 +144,9 @@ def _visit(
         slots = base.candidates(queries, wanted, nprobe, table.bits)
     lost = (slots < 0).all(axis=1) if subset is not None else np.zeros(len(queries), bool)
     slots[slots >= covers] = -1
-    tail = np.arange(covers, table.rows)
+    if len(left):
+        slots[np.isin(slots, left)] = -1  # added meanwhile
+    tail = np.concatenate([left, np.arange(covers, table.rows)])
     if len(tail) and plan.live is not None:
         tail = tail[plan.live[tail]]
     if len(tail):

@@ -132,7 +132,7 @@ class VectorFile:
             start, stop = self.rows, self.rows + len(ids)
             end = HEADER_BYTES + -(-stop // BLOCK_ROWS) * self._block.itemsize
             if os.fstat(self._file.fileno()).st_size < end:
-                self._file.truncate(end)  # grows with zeros, so that whole blocks can be mapped
+                os.ftruncate(self._file.fileno(), end)  # grows with zeros, so that whole blocks can be mapped
             for block in range(start // BLOCK_ROWS, -(-stop // BLOCK_ROWS)):
                 low, high = max(start, block * BLOCK_ROWS), min(stop, (block + 1) * BLOCK_ROWS)
                 self._write(

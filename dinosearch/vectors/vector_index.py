@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from dinosearch.errors import DamagedHomeError
-from dinosearch.home import sha256_file, sync_file, sync_folder
+from dinosearch.home import replace, sha256_file, sync_file, sync_folder
 from dinosearch.vectors.faiss_files import write_index
 from dinosearch.vectors.on_gpu import DeviceCopy, training
 from dinosearch.vectors.probes import nearest_lists, spread_of
+from dinosearch.vectors.row_table import RowTable
 from dinosearch.vectors.structure import read_checked
 from dinosearch.vectors.threads import faiss_threads, one_faiss_thread, one_thread
 
@@ -33,7 +34,7 @@ class VectorIndex:
 
     Args:
         index: a faiss.IndexIVF for inner products, or one behind a rotation.
-        covers: slots below this are inside, but for those that were left out for good.
+        covers: slots below this are inside, but for those that were left out, see `left_out`.
 
     Attributes:
         covers: as above; a search drops what it finds from there on.
@@ -49,6 +50,8 @@ class VectorIndex:
         self._gate = _Gate()
         self._lists: np.ndarray | None = None
         self._spread: float | None = None
+        self._whole = self.count == covers
+        self._left: tuple[RowTable, tuple[int, int], np.ndarray] | None = None
 
     @classmethod
     def train(cls, factory: str, points: np.ndarray) -> VectorIndex:
@@ -119,7 +122,22 @@ class VectorIndex:
                     self._index.add_with_ids(
                         np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(slots, np.int64)
                     )
-        self.covers = covers
+        self.covers, self._whole, self._lists = covers, self.count == covers, None
+
+    def left_out(self, table: RowTable) -> np.ndarray:
+        """Ascending int64 slots below `covers` that count and are not inside.
+
+        They did not count when those around them were added: their images were removed then, and came back since.
+        """
+        if self._whole:
+            return np.empty(0, np.int64)
+        state, known = (self.count, self.covers), self._left
+        if known is None or known[0] is not table or known[1] != state:
+            absent = self._list_of()[: table.rows] < 0
+            if table.live is not None:
+                absent &= table.live[: len(absent)]
+            self._left = known = table, state, np.flatnonzero(absent)
+        return known[2]
 
     def candidates(
         self,
@@ -271,5 +289,5 @@ class _Gate:
 
 def place(temporary: Path, target: Path) -> None:
     """Give a published file its final name, durably."""
-    os.replace(temporary, target)
+    replace(temporary, target)
     sync_folder(target.parent)

@@ -21,6 +21,7 @@ def every_point(
     every: int = 1,
     kinds: Sequence[str] = KINDS,
     most: int | None = None,
+    share: slice = slice(None),
 ) -> None:
     """Kill at every write point.
 
@@ -31,10 +32,11 @@ def every_point(
         every: of calls on the same file that follow one another, as SQLite writes its pages, only every so many.
         kinds: of verbs.
         most: points of a verb.
+        share: of these, the ones that are tried.
     """
     total = 0
     for number, rng, workload, step in traceable_steps(asked, verdict, folder, kinds):
-        found = points_of(workload, step)
+        found = points_of(workload, step)[share]
         total += len(found)
         for point in thinned(found, every, rng, most):
             problems = killed_at(workload, step, point)

@@ -99,6 +99,12 @@ def _look(collection: Collection, found: Found) -> None:
 
 
 def _look_at_answers(collection: Collection, held: Mapping[str, int], found: Found) -> None:
+    seeds = sorted(set(held.values()))
+    if seeds:  # a query for one image is answered by the index, one for all of them looks at every row
+        asked = np.stack([vector_of(seed, found.state.model) for seed in seeds])
+        answers = collection.search_vectors(asked, k=1)
+        lost = [seed for seed, hits in zip(seeds, answers, strict=True) if not hits or held.get(hits[0].path) != seed]
+        found.problems += [f"the index does not find the photos {lost[:5]}, {len(lost)} in all"] if lost else []
     for seed in list(dict.fromkeys(held.values()))[::17]:
         hits = collection.search_vectors(vector_of(seed, found.state.model), k=len(held) + 5)[0]
         answered = Counter(hit.path for hit in hits)

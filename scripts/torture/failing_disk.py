@@ -72,6 +72,7 @@ def failing_calls(
     kinds: Sequence[str] = KINDS,
     faults: Sequence[str] = tuple(FAULTS),
     most: int | None = None,
+    share: slice = slice(None),
 ) -> None:
     """Make every call fail that writes to, syncs, renames or opens a file of the home.
 
@@ -83,11 +84,12 @@ def failing_calls(
         kinds: of verbs.
         faults: keys of FAULTS.
         most: calls of a verb and fault.
+        share: of the calls, the ones that are tried.
     """
     total = 0
     for number, rng, workload, step in traceable_steps(asked, verdict, folder, kinds):
         found = points_of(workload, step, opening=True, job=command(step, workload.home))
-        found = [point for point in found if point.call in FAILING]
+        found = [point for point in found if point.call in FAILING][share]
         total += len(found)
         for fault in faults:
             for point in thinned(found, every, rng, most):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- results begin -->\n", "<!-- results end -->"
+_TOGETHER = ((re.compile(r"(killed in \w+) at \w+"), r"\1"), (re.compile(r"(E\w+ .+) in \w+(: .+)"), r"\1\2"))
+"""Outcomes that the table tells together: kills by verb whatever the call, faults of the disk whatever the verb."""
 HEAD = ("What was done", "Runs", "Failures", "How they ended", "Seed", "Date")
 
 
@@ -47,7 +50,8 @@ def row(name: str, records: Sequence[dict[str, Any]]) -> str:
     outcomes: Counter[str] = Counter()
     figures: dict[str, Any] = {}
     for record in records:
-        outcomes.update(record["outcomes"])
+        for outcome, times in record["outcomes"].items():
+            outcomes[_shorter(outcome)] += times
         for key, value in record["figures"].items():
             figures[key] = together(key, figures[key], value) if key in figures else value
     failures = sum(len(record["failures"]) for record in records)
@@ -58,12 +62,18 @@ def row(name: str, records: Sequence[dict[str, Any]]) -> str:
     return _line([name, f"{outcomes.total() + failures:,}", failures, "; ".join(told), seeds, date])
 
 
+def _shorter(outcome: str) -> str:
+    for pattern, kept in _TOGETHER:
+        if found := pattern.fullmatch(outcome):
+            return found.expand(kept)
+    return outcome
+
+
 def together(key: str, first: Any, second: Any) -> Any:
     """Figures of two pieces: the largest where the name says so, the last where it is a text, else their sum."""
-    if isinstance(second, str):
-        return second
-    extreme = key.startswith(("slowest", "largest", "longest"))
-    return max(first, second) if extreme else first + second
+    if key.startswith(("slowest", "largest", "longest")):
+        return max(first, second, key=lambda figure: float(str(figure).split()[0]))  # a file's name may follow
+    return second if isinstance(second, str) else first + second
 
 
 def _line(cells: Iterable[object]) -> str:

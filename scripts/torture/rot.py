@@ -122,7 +122,12 @@ class Rot:
         if again:
             return f"{name}: not mended", f"{what}: after repair ({lost}) verify says {again}"
         # Without its refined vectors, or with others, a home gives other scores; it has said so.
-        otherwise = ("learned anew", "these vectors is damaged, so", "record of the vectors is damaged")
+        otherwise = (
+            "learned anew",
+            "these vectors is damaged, so",
+            "of the vectors is damaged",
+            "of the vectors cannot",
+        )
         changed = any(words in sentence for sentence in lost for words in otherwise)  # type: ignore[attr-defined]
         wrong = None if changed else _wrong(truth, told["after"], older=self._older or bool(lost))
         if lost and not wrong:

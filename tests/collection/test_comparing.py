@@ -13,7 +13,7 @@ from PIL import Image
 from dinosearch import Collection
 from dinosearch.embedding.tokens import ImageTokens
 from dinosearch.errors import ImageNotFoundError, SettingError
-from dinosearch.images.resize import MEAN_COLOUR
+from dinosearch.images.resizing import MEAN_COLOUR
 from dinosearch.records import Explanation
 from tests.conftest import FakeEmbedder, write_photo
 

@@ -119,6 +119,10 @@ def contents(collection: Collection) -> tuple[list[dict[str, Any]], list[int], n
     return sorted(files, key=lambda file: file["path"]), ids.tolist(), vectors
 
 
+def decoding() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "dinosearch-decode"]
+
+
 def made(
     home: Path, embedder: FakeEmbedder, *sources: Path
 ) -> tuple[Collection, dict[str, Any], list[tuple[str, str]]]:
@@ -166,16 +170,13 @@ def test_contents_that_are_stored_are_not_handed_over(tmp_path: Path, mixed: Pat
 
 
 def test_a_run_that_fails_loses_no_commit_and_leaves_no_thread(tmp_path: Path, mixed: Path) -> None:
-    def workers() -> set[str]:
-        return {thread.name for thread in threading.enumerate() if thread.name == "dinosearch-decode"}
-
     with pytest.raises(RuntimeError, match="the device is gone"):
         made(tmp_path / "home", DeviceFake(error=RuntimeError("the device is gone")), mixed)
-    assert not workers()
+    assert not decoding()
     _, counts, _ = made(tmp_path / "home", DeviceFake(), mixed)
     _, expected, _ = made(tmp_path / "other", DeviceFake(), mixed)
     assert counts == expected
-    assert not workers()
+    assert not decoding()
 
 
 def test_a_failed_commit_ends_the_run(tmp_path: Path, mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +185,9 @@ def test_a_failed_commit_ends_the_run(tmp_path: Path, mixed: Path, monkeypatch: 
 
     with monkeypatch.context() as patch:
         patch.setattr(OpenedHome, "append", full)
-        with pytest.raises(OSError, match="no space left"):
+        with pytest.raises(OSError, match="no space left") as told:
             made(tmp_path / "home", DeviceFake(), mixed)
+        assert not decoding(), told  # though the error, and with it the run, is still held here
     assert made(tmp_path / "home", DeviceFake(), mixed)[1]["embedded"] > 30
 
 

@@ -142,6 +142,13 @@ def test_an_interrupted_change_goes_on(collection: Collection, photo_folder: Pat
     check_answers(collection, second, photo_folder)
 
 
+def test_an_interrupted_migration_leaves_no_decoder(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dinosearch.images.pool._AHEAD", 1)  # so that it still waits for room when the model fails
+    with pytest.raises(KeyboardInterrupt) as told:
+        collection.migrate(embedder=OtherEmbedder(fail_after=4))
+    assert "dinosearch-decode" not in {thread.name for thread in threading.enumerate()}, told
+
+
 def test_restart_deletes_what_was_made(collection: Collection, photo_folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         collection.migrate(embedder=OtherEmbedder(fail_after=8))

@@ -89,3 +89,21 @@ def test_a_verdict_says_how_to_do_it_again(tmp_path: Path, capsys: pytest.Captur
 
 def test_nothing_tried_is_no_pass() -> None:
     assert not Verdict("nothing", 1, "script").ok
+
+
+def test_the_table_tells_kills_by_verb_and_faults_by_kind() -> None:
+    outcomes = {
+        "killed in add at fsync": 2, "killed in add at write": 3, "killed in add, found in part": 1,
+        "EIO once in index: said so": 4, "EIO once in remove: said so": 5, "EIO once in remove: went on": 6,
+    }  # fmt: skip
+    record = {"name": "all", "seed": 1, "date": "2026-01-01", "outcomes": outcomes, "failures": [], "figures": {}}
+    page = with_records(f"{BEGIN}| a |\n|---|\n{END}\n", [record])
+    told = "9 EIO once: said so; 6 EIO once: went on; 5 killed in add; 1 killed in add, found in part"
+    assert f"| all | 21 | 0 | {told} | 1 |" in page
+
+
+def test_the_slowest_of_two_pieces_is_told_with_its_name() -> None:
+    pieces = [{"slowest file, s": figure} for figure in ("9.5 a.tif", "11.7 b.tif", "0.3 c.tif")]
+    record = {"name": "images", "seed": 1, "date": "2026-01-01", "outcomes": {"indexed": 1}, "failures": []}
+    page = with_records(f"{BEGIN}| a |\n|---|\n{END}\n", [{**record, "figures": figures} for figures in pieces])
+    assert "slowest file, s: 11.7 b.tif |" in page

@@ -93,7 +93,7 @@ def test_bands_make_no_seam(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_giant_is_shrunk_before_it_is_resized(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = gradient(1200, 900)
-    monkeypatch.setattr(sys.modules["dinosearch.images.decode"], "_GIANT", 1_000_000)
+    monkeypatch.setattr(sys.modules["dinosearch.images.decoding"], "_GIANT", 1_000_000)
     shrunk, info = decode(encoded(Image.fromarray(picture), "PNG"), "x", hint=100)
     assert (info.width, info.height, shrunk.size) == (1200, 900, (600, 450))
     assert np.abs(np.asarray(shrunk).astype(float) - picture.reshape(450, 2, 600, 2, 3).mean(axis=(1, 3))).max() <= 1

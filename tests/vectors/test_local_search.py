@@ -178,6 +178,46 @@ def test_removed_and_superseded_rows_never_answer(tmp_path: Path, name: str) -> 
     made.search.close()
 
 
+@pytest.mark.parametrize("name", RUNGS)
+def test_rows_that_come_back_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    import dinosearch.vectors.plans as plans
+    import dinosearch.vectors.subset as subset
+
+    monkeypatch.setattr(plans, "EXACT_SUBSET", 100)
+    monkeypatch.setattr(subset, "COPIED_ROWS", 100)
+    rows = clustered(4000, D, seed=15)
+    made = Bench(tmp_path, RUNGS[name])
+    made.add(np.arange(1, 4001), rows)
+    made.search.set_removed(np.arange(1, 1801))
+    first = made.search.update_index(0.98)  # made without them
+    assert first is not None
+    assert first.index.held == 2200
+    queries = perturbed(rows, 60, seed=16)
+
+    def check(search: LocalVectorSearch, alive: np.ndarray, least: float = 0.97) -> None:
+        for among in (alive, alive[alive % 3 > 0]):
+            truth, values = brute(rows[among - 1], among, queries, 10)
+            allowed = None if among is alive else among
+            ids, scores = search.search(queries, 10, allowed=allowed)
+            assert recall(ids, truth) >= least
+            np.testing.assert_allclose(scores[ids == truth], values[ids == truth], atol=1e-6)
+            assert all(len(set(row)) == 10 for row in ids.tolist())
+
+    for removed in (range(1, 901), range(1, 0), range(1700, 1751), range(1, 0)):  # few come back, then all, ...
+        made.search.set_removed(np.array(removed, np.int64))
+        # Lists and candidates were chosen for half the rows.
+        check(made.search, np.setdiff1d(np.arange(1, 4001), np.array(removed)), least=0.9)
+    second = made.search.update_index(0.98)
+    assert second is not None
+    assert second.index.held == 4000
+    made.search.close()
+    again = LocalVectorSearch(
+        tmp_path / "vectors", lambda g, s: tmp_path / f"index-{g}-{s[:12]}", made.search.generation, RUNGS[name]
+    )
+    check(again, np.arange(1, 4001))
+    again.close()
+
+
 def test_filters_equal_brute_force_over_the_subset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import dinosearch.vectors.plans as plans
     import dinosearch.vectors.subset as subset
