@@ -1,8 +1,11 @@
-"""Cores and memory inside control groups, from trees of files as the kernel shows them."""
+"""Cores and memory inside control groups, from trees of files as the kernel shows them, and memory that goes back."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +82,38 @@ def test_version_1(tmp_path: Path) -> None:
     assert cores(tmp_path) == CORES
     tree(tmp_path, {"sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "120000\n"})
     assert cores(tmp_path) == 1
+
+
+_KEPT = """
+import sys, threading
+from dinosearch.capacity import give_back_memory, keep_little_memory
+
+def resident():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon:"))
+
+if sys.argv[1] == "little":
+    keep_little_memory()
+large = bytearray(30 << 20)
+del large  # from now on the C library keeps more, left to itself
+held = []
+worker = threading.Thread(target=lambda: held.extend(bytearray(100_000) for _ in range(300)))
+worker.start()
+worker.join()
+before = resident()
+held.clear()
+give_back_memory()
+print((before - resident()) * 1024 / 30_000_000)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="another system, or C library"
+)
+def test_memory_of_a_thread_goes_back_where_little_is_kept() -> None:
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("MALLOC_", "GLIBC_", "PYTHONMALLOC"))}
+    share = {
+        setting: float(subprocess.check_output([sys.executable, "-c", _KEPT, setting], env=env, timeout=100))
+        for setting in ("little", "much")
+    }
+    assert share["little"] > 0.9
+    assert share["much"] < 0.5, "the C library has learned it: keep_little_memory may go"

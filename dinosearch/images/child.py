@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from dinosearch.images.answer import Wanted
-from dinosearch.images.decode import MAX_PIXELS
-from dinosearch.images.messages import receive, send, unpack_answer
+from dinosearch.images.limits import MAX_PIXELS
+from dinosearch.images.messages import Wanted, receive, receive_in_pages, send, unpack_answer
+from dinosearch.images.start import start
 from dinosearch.records import PreparedImage, Problem
 
 _START_TIMEOUT = 120.0  # seconds for a worker to import Pillow and numpy, generous for a cold disk
-_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _TICK = 0.2  # seconds between two looks at the deadlines
 _MAX_ANSWER = 3 * MAX_PIXELS  # bytes; only stops a worker that went mad
 _PACE = 256 << 20
@@ -38,17 +34,7 @@ class Child:
     """
 
     def __init__(self, watchdog: Watchdog) -> None:
-        if not sys.executable:
-            raise OSError("the path of the Python program is unknown")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "dinosearch.images.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # -m looks for modules in the working folder first: let that be where this package lies, not the user's.
-            cwd=_PACKAGE_PARENT,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )
+        self._process = start()
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
         self._watchdog = watchdog
@@ -85,14 +71,14 @@ class Child:
         try:
             with self._deadline(timeout):
                 send(self._to, header | {"wanted": wanted.to_json()}, data or b"")
-                header, body = receive(self._from, _MAX_ANSWER)
+                header, body = receive_in_pages(self._from, _MAX_ANSWER)
             if "needs" in header:
                 needed = _count(header["needs"])
                 reserve(needed)
                 timeout += needed / _PACE
                 with self._deadline(timeout):
                     send(self._to, {"timeout": timeout})
-                    header, body = receive(self._from, _MAX_ANSWER)
+                    header, body = receive_in_pages(self._from, _MAX_ANSWER)
             return unpack_answer(path, header, body), not self._late
         except (OSError, EOFError, ValueError):
             if self._late:

@@ -16,64 +16,100 @@ from bench.charts import Axis, Panel, draw
 from bench.footprint import family, sizes
 from torture.verdict import Verdict
 
-WARM_UP = 0.2
-"""Share of a run in which memory may grow: models, caches and arenas are filled."""
-MOST_SLOPE, MOST_GROWTH, SURE = 1.0, 0.05, 2.0
-"""MiB an hour, share of growth, and standard errors from which a slope is told from 0."""
+WARM_UP = 10
+"""Times that every kind of change is done before memory is judged: models, caches and arenas are filled by then."""
+SURE = 2.0
+"""Standard errors from which a slope is told from another one."""
+MOST_SHARE = 0.02
+"""Of memory that may surely be gained in an hour."""
+LEAK, LEAK_SHARE = 10 / 1024, 0.05
+"""MiB of every run, of memory in use, and share in an hour, of any memory, that have to be ruled out: noise is no
+pass."""
 SPARE = 2
-"""Descriptors, threads or files that may be seen once more after the warm-up than in it."""
+"""Descriptors, threads or files that may be more in the end than in the warm-up."""
 _TICKS = 10  # looks in each sample
 _POINTS = 60  # of a line in the picture, each the median of what lies around
 
 Sample = dict[str, float]
-"""`seconds` since the start, and what was seen in the time since the last one: `least` of memory (what stays when
-nothing is under way), `most` of everything else."""
+"""`seconds` since the start, and the most that was seen since the sample before, but for what is called `least`."""
 
 
 @dataclass(frozen=True)
 class Trend:
-    """A line through memory over time.
+    """A line through memory over runs.
 
     Attributes:
-        slope: MiB an hour.
+        slope: MiB a run.
         error: its standard error.
-        growth: share that the last fifth is above the first, by their medians.
+        level: MiB, the median.
+        hourly: runs in an hour.
     """
 
     slope: float
     error: float
-    growth: float
+    level: float
+    hourly: float
 
     @property
     def steady(self) -> bool:
-        """No leak is seen."""
-        return (self.slope < MOST_SLOPE or self.slope < SURE * self.error) and self.growth < MOST_GROWTH
+        """It does not surely grow by more than a little, and much is ruled out."""
+        share = self.hourly / self.level
+        grows = self.slope * share >= MOST_SHARE and self.slope >= SURE * self.error
+        return not grows and (self.slope + SURE * self.error) * share < LEAK_SHARE
+
+    @property
+    def leaks(self) -> bool:
+        """A leak is not ruled out."""
+        return self.slope + SURE * self.error >= LEAK
 
     def __str__(self) -> str:
-        return f"{self.slope:+.2f} ± {self.error:.2f} MiB an hour, {self.growth:+.1%}"
+        hour = self.slope * self.hourly
+        return (
+            f"{self.level:.1f} MiB, {1024 * self.slope:+.3f} ± {1024 * self.error:.3f} KiB a run, "
+            f"{hour:+.2f} ± {self.error * self.hourly:.2f} MiB an hour ({hour / self.level:+.1%})"
+        )
 
 
-def trend(seconds: Sequence[float] | np.ndarray, mebibytes: Sequence[float] | np.ndarray) -> Trend:
-    """The least-squares line.
+def trend(
+    seconds: Sequence[float] | np.ndarray,
+    mebibytes: Sequence[float] | np.ndarray,
+    runs: Sequence[float] | np.ndarray,
+    files: Sequence[float] | np.ndarray,
+) -> Trend:
+    """The least-squares line of memory over runs, beside what follows the number of files, which swings.
 
-    Neighbouring samples are alike (memory follows the size of the collection), so that they count for fewer: the
-    standard error is that of as many independent ones as their autocorrelation leaves.
+    Neighbouring samples are alike, so that they count for fewer: the standard error is that of as many independent
+    ones as their autocorrelation leaves.
+
+    Args:
+        seconds: (n,) moments of the samples.
+        mebibytes: (n,) memory.
+        runs: (n,) done so far.
+        files: (n,) in the collection.
     """
-    hours, values = np.asarray(seconds, float) / 3600, np.asarray(mebibytes, float)
-    away = hours - hours.mean()
-    slope = float(away @ values / (away @ away))
-    rest = values - values.mean() - slope * away
+    times, values, done = (np.asarray(series, float) for series in (seconds, mebibytes, runs))
+    beside = np.stack([np.ones(len(values)), np.asarray(files, float)], axis=1)
+    away, left = _without(done, beside), _without(values, beside)
+    slope = float(away @ left / (away @ away))
+    rest = left - slope * away
     total = float(rest @ rest)
     alike = min(max(float(rest[1:] @ rest[:-1]) / total, 0.0), 0.95) if total > 0 else 0.0
-    error = (total / (len(values) - 2) / float(away @ away) * (1 + alike) / (1 - alike)) ** 0.5
-    fifth = max(1, len(values) // 5)
-    first, last = np.median(values[:fifth]), np.median(values[-fifth:])
-    return Trend(slope, error, float(last / first) - 1)
+    error = (total / (len(values) - 3) / float(away @ away) * (1 + alike) / (1 - alike)) ** 0.5
+    return Trend(slope, error, float(np.median(values)), float(done[-1] - done[0]) / float(times[-1] - times[0]) * 3600)
+
+
+def _without(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """What is left of values beside their best sum of the columns."""
+    rest: np.ndarray = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
+    return rest
 
 
 def flat(most: Sequence[float] | np.ndarray, warm_up: int) -> bool:
-    """Whether the most that is counted is not higher after the warm-up than in it, but for `SPARE`."""
-    return bool(np.max(most[warm_up:]) <= np.max(most[:warm_up]) + SPARE)
+    """Whether the most that is counted is not higher in the end than in the warm-up, but for `SPARE`.
+
+    By medians: processes that start at the same moment have more descriptors for a moment.
+    """
+    return bool(np.median(most[(warm_up + len(most)) // 2 :]) <= np.median(most[:warm_up]) + SPARE)
 
 
 def kept(least: Sequence[float] | np.ndarray, warm_up: int) -> tuple[float, float]:
@@ -124,7 +160,6 @@ def _look(name: str, pid: int) -> Iterable[tuple[str, float]]:
             count = len(os.listdir(f"/proc/{pid}/{folder}"))
             yield f"{name} {counted}", count
             yield f"{name} least {counted}", count
-    yield f"{name} least MiB", own
     yield f"{name} most MiB", own
     yield f"{name} decoders", len(children)
     yield f"{name} decoders most MiB", sum(children)
@@ -140,36 +175,43 @@ def _sizes(folder: Path) -> list[int]:
     return found
 
 
-def judge(samples: Sequence[Sample], verdict: Verdict, *, long: bool = True, warm_up: float = WARM_UP) -> None:
+def judge(samples: Sequence[Sample], verdict: Verdict, *, long: bool = True) -> None:
     """Count or fail each thing that was watched.
 
     Args:
         samples: in order of time.
         verdict: what to count into.
-        long: look at memory and at the most of everything too, which needs more than some seconds.
-        warm_up: share of the samples that is not judged.
+        long: begin when all is warm, and look at memory and at the most of everything too; else look at what is kept in
+            the second half of some seconds.
     """
-    first = int(len(samples) * warm_up)
+    warm = [place for place, sample in enumerate(samples) if sample["rarest"] >= WARM_UP] if long else []
+    first = max(1, warm[0]) if warm else len(samples) if long else len(samples) // 2
     if first < 1 or len(samples) - first < (10 if long else 1):
-        verdict.fail(0, f"{len(samples)} samples are too few to judge")
+        verdict.fail(0, f"{len(samples)} samples, {first} of them of the warm-up, are too few to judge")
         return
     of = {key: np.array([sample.get(key, 0.0) for sample in samples]) for key in samples[0]}
+    if long:
+        verdict.figure("minutes judged", round((of["seconds"][-1] - of["seconds"][first]) / 60, 1))
     for key, values in of.items():
         if key.endswith(("least descriptors", "least threads")):
             before, after = kept(values, first)
             reason = f"{key}: {before:.0f} in the warm-up, {after:.0f} in the end"
             _tell(verdict, f"{key} flat", after <= before + SPARE, reason)
-        elif key.endswith(("descriptors", "threads", "files", "decoders")) and long:
+        elif key.endswith(("descriptors", "threads", "home files", "decoders")) and long:
             before, after = values[:first].max(), values[first:].max()
-            verdict.figure(f"largest number of {key} in and after the warm-up", f"{before:.0f}, {after:.0f}")
-            _tell(verdict, f"{key} flat", flat(values, first), f"{key}: {before:.0f} in the warm-up, {after:.0f} after")
+            told = f"{before:.0f}, {after:.0f}"
+            verdict.figure(f"largest number of {key} in and after the warm-up", told)
+            _tell(verdict, f"{key} flat", flat(values, first), f"{key} grow: at most {told} in and after the warm-up")
         elif key.endswith("most MiB") or key == "home MiB":
             verdict.figure(f"largest {key.replace(' most', '')}", round(float(values.max()), 1))
-        elif long and key.endswith("least MiB") and np.median(values[first:]) > 0:
-            found = trend(of["seconds"][first:], values[first:])
-            name = key.replace(" least MiB", "")
-            verdict.figure(f"memory of the {name}", f"{np.median(values[first:]):.1f} MiB, {found}")
-            _tell(verdict, f"{name} memory flat", found.steady, f"memory of the {name}: {found}")
+        elif long and key.endswith(("live MiB", "resident MiB", "least MiB")) and np.median(values[first:]) > 0:
+            there = first + np.flatnonzero(values[first:])  # a decoder may be missing
+            runs = of[f"{key.split()[0]} runs"]
+            found = trend(of["seconds"][there], values[there], runs[there], of["files"][there])
+            live, name = key.endswith("live MiB"), key.rsplit(" ", 2)[0]
+            what = f"memory in use of the {name}" if live else f"memory of the {name}"
+            verdict.figure(what, str(found))
+            _tell(verdict, f"{what} flat", found.steady and not (live and found.leaks), f"{what}: {found}")
 
 
 def _tell(verdict: Verdict, what: str, well: bool, reason: str) -> None:
@@ -197,7 +239,7 @@ def draw_samples(samples: Sequence[Sample], file: Path) -> None:
     draw(
         file,
         [
-            panel("Anonymous memory, nothing under way", "MiB", {name: f"{name} least MiB" for name in both}),
+            panel("Anonymous memory, nothing under way", "MiB", {name: f"{name} resident MiB" for name in both}),
             panel("Anonymous memory of the decoders", "MiB", {name: f"{name} decoders most MiB" for name in both}),
             panel("Open descriptors", "", {name: f"{name} descriptors" for name in both}),
             panel("Threads", "", {name: f"{name} threads" for name in both}),

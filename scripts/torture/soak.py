@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import queue
 import random
 import time
@@ -15,9 +16,11 @@ import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
+from bench.footprint import sizes
 from dinosearch import Collection
-from dinosearch.capacity import give_back_memory
+from dinosearch.capacity import give_back_memory, keep_little_memory
 from dinosearch.errors import ImageNotFoundError
+from torture.live_memory import live_mebibytes
 from torture.readers import Told
 from torture.samples import Sample, Watch
 from torture.soak_state import Board, State, ask
@@ -27,6 +30,10 @@ from torture.verdict import Verdict
 ASKS = 8
 """Asks of the writer after each change, and of the reader between two pauses."""
 _PATIENCE = 180.0  # seconds for a process to begin, and to end
+_TOLD = tuple(f"{name} {what}" for name in ("writer", "reader") for what in ("runs", "live MiB", "resident MiB"))
+_TOLD += ("rarest", "files")
+"""What the processes tell beside what is seen of them: changes and asks so far, memory in use and anonymous memory when
+nothing was under way, how often the rarest kind of change was done, and live files."""
 
 
 def run(folder: Path, plan: Plan, verdict: Verdict, log: TextIO | None = None) -> list[Sample]:
@@ -42,8 +49,9 @@ def run(folder: Path, plan: Plan, verdict: Verdict, log: TextIO | None = None) -
     (folder / "photos").mkdir(parents=True)
     answers: Any = spawn.Queue()
     begun, ready, stop = spawn.Event(), spawn.Event(), spawn.Event()
+    told = spawn.Array("d", len(_TOLD), lock=False)
     made = {
-        name: spawn.Process(target=work, args=(folder, plan, begun, ready, stop, answers), name=name)
+        name: spawn.Process(target=work, args=(folder, plan, begun, ready, stop, told, answers), name=name)
         for name, work in (("writer", _writing), ("reader", _reading))
     }
     samples: list[Sample] = []
@@ -56,7 +64,7 @@ def run(folder: Path, plan: Plan, verdict: Verdict, log: TextIO | None = None) -
         pids = {name: process.pid or 0 for name, process in made.items()}
         watch = Watch(pids, folder / "home", plan.every)
         while watch.seconds < plan.seconds and all(process.is_alive() for process in made.values()):
-            new = watch.tick()
+            new = [sample | dict(zip(_TOLD, told, strict=True)) for sample in watch.tick()]
             samples += new
             if log is not None:
                 log.writelines(json.dumps(sample) + "\n" for sample in new)
@@ -82,18 +90,22 @@ def _count(verdict: Verdict, told: Told) -> None:
         verdict.fail(0, failure)
 
 
-def _pause(stop: Any, plan: Plan, began: float) -> None:
+def _pause(name: str, stop: Any, plan: Plan, counts: Any, began: float) -> None:
     """Rest after work, so that this process works for the wanted share of the time in the long run.
 
     What the C library keeps of freed memory (50 MiB or none, by chance) is given back first: a leak is what stays.
     """
     give_back_memory()
+    counts[_TOLD.index(f"{name} live MiB")] = live_mebibytes()
+    counts[_TOLD.index(f"{name} resident MiB")] = sizes(os.getpid())[0] / 1024
     stop.wait((time.monotonic() - began) * (1 / plan.load - 1))
 
 
-def _reading(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, answers: Any) -> None:
+def _reading(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, counts: Any, answers: Any) -> None:
     """The reading process, whose collection stays open all the time."""
+    keep_little_memory()  # as `dinosearch serve --writable` does
     rng, told, board = random.Random(f"{plan.seed} reader"), Told(), Board(folder)
+    leaked: list[bytes] = []
     begun.wait()
     try:
         with Collection.open(folder / "home") as collection:
@@ -108,7 +120,9 @@ def _reading(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, answer
                     state = before or state
                     if state is not None:
                         _read(collection, state, before, board, rng, told)
-                _pause(stop, plan, began)
+                        counts[_TOLD.index("reader runs")] += 1
+                        leaked.append(b"-" * plan.leak)
+                _pause("reader", stop, plan, counts, began)
     except Exception:
         told.failures.append(f"the reader: {traceback.format_exc()}")
     answers.put(told)
@@ -134,9 +148,11 @@ def _read(
         told.failures.append(f"the reader, {kind}, version {before.version}: {problem}")
 
 
-def _writing(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, answers: Any) -> None:
+def _writing(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, counts: Any, answers: Any) -> None:
     """The process that changes the collection and asks it."""
+    keep_little_memory()  # as `dinosearch serve --writable` does
     told = Told()
+    leaked: list[bytes] = []
     try:
         writer = Writer(folder, plan)
         told.failures += writer.change("add", plan.least)
@@ -148,13 +164,16 @@ def _writing(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, answer
             kind, count = writer.chosen()
             told.failures += writer.change(kind, count)
             told.outcomes[f"writer: {kind}"] += 1
+            counts[_TOLD.index("writer runs")] += 1
+            counts[_TOLD.index("rarest")], counts[_TOLD.index("files")] = writer.rarest, len(writer.state.paths)
+            leaked.append(b"-" * plan.leak)
             for _ in range(ASKS):
                 kind, check = ask(writer.collection, writer.state, writer.rng)
                 told.outcomes[f"writer: asked {kind}"] += 1
                 problem = check()
                 if problem:
                     told.failures.append(f"the writer, {kind}, version {writer.state.version}: {problem}")
-            _pause(stop, plan, began)
+            _pause("writer", stop, plan, counts, began)
         told.failures += writer.end()
         told.outcomes["pictures embedded"] = writer.made
     except Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Plan:
         load: share of the time in which each of the two processes works.
         least, most: files between which the collection swings.
         every: seconds between two samples.
+        leak: bytes that each process keeps of every run, to see that the verdict notices.
     """
 
     seed: int
@@ -36,6 +38,7 @@ class Plan:
     least: int = 300
     most: int = 800
     every: float = 10.0
+    leak: int = 0
 
 
 class Writer:
@@ -48,6 +51,7 @@ class Writer:
         self._live: dict[str, int] = {}
         self._vectors: dict[int, np.ndarray] = {}
         self.made = self._names = 0
+        self.done: Counter[str] = Counter()
         self._growing = True
         self.state = State(0, (), np.empty(0, np.int64), np.empty((0, 0), np.float32))
 
@@ -60,7 +64,7 @@ class Writer:
         self._growing = files < self._plan.most if self._growing else files <= self._plan.least
         kind = self.rng.choices(list(CHANGES), list(CHANGES.values()))[0]
         large = self._growing == (kind == "add") and kind != "update"
-        return kind, min(self.rng.choice([40, 80, 160] if large else [1, 4, 10]), files // 2)
+        return kind, min(self.rng.choice([20, 40, 80] if large else [1, 4, 10]), files // 2)
 
     def change(self, kind: str, count: int) -> list[str]:
         """Change photos and collection; what went wrong."""
@@ -83,7 +87,13 @@ class Writer:
             problems = [] if removed == len(known) else [f"{removed} of {len(known)} files left the collection"]
             self._forget(known)
         self._publish()
+        self.done[kind] += 1
         return problems
+
+    @property
+    def rarest(self) -> int:
+        """How often the kind of change was done that was done least."""
+        return min(self.done[kind] for kind in CHANGES)
 
     def end(self) -> list[str]:
         """What is wrong with the collection in the end."""

@@ -6,73 +6,113 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torture.samples import flat, judge, trend
-from torture.soak import run
+from torture.live_memory import live_mebibytes
+from torture.samples import Trend, flat, judge, trend
+from torture.soak import ASKS, run
 from torture.soak_writer import Plan
 from torture.verdict import Verdict
 
 SECONDS = np.arange(0, 2880, 10.0)  # an hour's samples after the warm-up
+RUNS = np.floor(SECONDS / 5)  # changes by then
+FILES = 300 + 500 * np.abs(SECONDS / 700 % 2 - 1)
+NOISE, SWING = 1.5, 15 * (FILES / 800)  # MiB; memory follows the size of the collection
 
 
 def test_descriptors_and_threads_stay_flat_and_answers_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DINOSEARCH_DECODE")
     verdict = Verdict("soak", 1, "scripts/torture_soak.py")
     samples = run(tmp_path, Plan(1, 8, least=20, most=60, every=1), verdict)
-    judge(samples, verdict, long=False, warm_up=0.5)
+    judge(samples, verdict, long=False)
     assert verdict.failures == []
-    asked = [kind for kind in verdict.outcomes if "asked" in kind]
-    assert len(asked) == 6
+    done = {kind: times for kind, times in verdict.outcomes.items() if kind.startswith("writer: ")}
+    asked = sum(times for kind, times in done.items() if "asked" in kind)
+    assert asked == ASKS * (sum(done.values()) - asked) > 0
     assert sum(times for kind, times in verdict.outcomes.items() if kind.startswith("reader: ")) > 10
     assert max(sample["writer decoders"] for sample in samples) > 0
 
 
+def of(series: np.ndarray) -> Trend:
+    return trend(SECONDS, series, RUNS, FILES)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_steady(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(0, 3, len(SECONDS))
-    swing = 15 * (SECONDS / 700 % 1)  # memory follows the size of the collection
-    for series in (200 + noise, 200 + noise + swing, 200 + 0.2 * SECONDS / 3600 + noise / 100, np.full(288, 200.0)):
-        assert trend(SECONDS, series).steady
+    noise = np.random.default_rng(seed).normal(0, NOISE, len(SECONDS))
+    little = 3 * SECONDS / 3600  # surely more, but by less than 2 % an hour
+    for series in (noise, noise + SWING, little + noise / 100, 0 * noise):
+        assert of(200 + series).steady
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_leaks(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(0, 3, len(SECONDS))
-    swing = 15 * (SECONDS / 700 % 1)
+    noise = np.random.default_rng(seed).normal(0, NOISE, len(SECONDS))
     hours = SECONDS / 3600
-    for leak in (10 * hours, 40 * hours**2, np.floor(hours * 10) * 2.5):
-        assert not trend(SECONDS, 200 + leak + noise).steady
-        assert not trend(SECONDS, 200 + 3 * leak + swing + noise).steady
-    assert not trend(SECONDS, 200 + 1.5 * hours + noise / 100).steady  # little, but sure
-    assert not trend(SECONDS, 200 + 30 * (hours > 0.6) + 0 * noise).steady  # at once
-    assert trend(SECONDS, 200 + 10 * hours).slope == pytest.approx(10)
+    for leak in (RUNS * 10 / 1024, 40 * hours**2, np.floor(hours * 10) * 2.5, 30 * (hours > 0.6)):
+        assert not of(200 + leak + noise).steady
+        assert not of(200 + leak + noise + SWING).steady
+    assert not of(200 + 5 * hours + noise / 100).steady  # 2.5 % an hour, and sure
+
+
+def test_what_cannot_be_told_is_no_pass() -> None:
+    slow = np.cumsum(np.random.default_rng(0).normal(0, 3, len(SECONDS)))
+    assert not of(200 + slow - slow[-1] * SECONDS / SECONDS[-1]).steady  # as high in the end as in the beginning
+    assert not trend(SECONDS[:12], 200 + np.random.default_rng(0).normal(0, 5, 12), RUNS[:12], FILES[:12]).steady
+
+
+def test_slope_and_error_are_those_of_least_squares() -> None:
+    """By the normal equations, and by how far slopes of many independent noises lie apart."""
+    rng = np.random.default_rng(0)
+    found = [of(200 + RUNS / 100 + FILES / 50 + rng.normal(0, 3, len(SECONDS))) for _ in range(200)]
+    assert np.mean([one.slope for one in found]) == pytest.approx(1 / 100, rel=0.02)
+    assert np.mean([one.error for one in found]) == pytest.approx(np.std([one.slope for one in found]), rel=0.2)
+    assert found[0].hourly == pytest.approx(720, rel=0.01)
+    exact = of(200 + RUNS / 100 + FILES / 50)
+    assert exact.slope == pytest.approx(1 / 100)
 
 
 def test_the_verdict_fails_on_a_leaking_series() -> None:
-    def judged(leak: float, descriptors: int, kept: float = 0) -> list[str]:
+    def judged(leak: float, descriptors: int, kept: float = 0, bloat: float = 0) -> list[str]:
         verdict = Verdict("soak", 1, "script")
         samples = [
             {
                 "seconds": 10.0 * number,
-                "writer least MiB": 200 + leak * number,
+                "writer runs": 2.0 * number,
+                "rarest": number // 4,
+                "files": 300 + number % 7,
+                "writer live MiB": 200 + leak * number,
+                "writer resident MiB": 240 + bloat * number,
                 "writer descriptors": 20.0,
                 "writer least threads": 5 + kept * number,
             }
             for number in range(100)
         ]
-        samples[90]["writer descriptors"] = descriptors
+        for sample in samples[60:]:
+            sample["writer descriptors"] = descriptors
         judge(samples, verdict)
         return verdict.failures
 
     assert judged(0, 22) == []
-    assert "memory of the writer: +36.00" in judged(0.1, 20)[0]
-    assert "writer descriptors: 20 in the warm-up, 23 after" in judged(0, 23)[0]
-    assert "writer least threads: 6 in the warm-up, 11 in the end" in judged(0, 20, 0.1)[0]
-    assert not flat([1, 1, 4], 2)
+    assert "memory in use of the writer: 206.9 MiB, +51.200 ± 0.000 KiB a run, +36.00" in judged(0.1, 20)[0]
+    assert "memory of the writer: 246.9 MiB" in judged(0, 20, bloat=0.1)[0]
+    assert "writer descriptors grow: at most 20, 23 in and after the warm-up" in judged(0, 23)[0]
+    assert "writer least threads: 7 in the warm-up, 12 in the end" in judged(0, 20, 0.1)[0]
+    assert not flat([1, 1, 4, 4], 2)
+    assert flat([1, 1, 9, 1, 1], 2)
 
 
 def test_too_few_samples_are_no_pass() -> None:
     verdict = Verdict("soak", 1, "script")
     judge([], verdict)
     assert not verdict.ok
+
+
+def test_memory_in_use_is_what_is_asked_for_and_not_given_back() -> None:
+    before = live_mebibytes()
+    if not before:
+        pytest.skip("this C library does not tell")
+    arrays = [np.ones(1 << 17) for _ in range(20)] + [np.ones(1 << 10) for _ in range(1280)]  # 20 and 10 MiB
+    assert live_mebibytes() - before == pytest.approx(30, abs=1)
+    small = [object() for _ in range(200_000)]
+    assert 10 < live_mebibytes() - before - 30 < 40
+    del arrays, small
+    assert live_mebibytes() - before == pytest.approx(0, abs=1)
