@@ -18,8 +18,18 @@ _watching: ContextVar[Watch | None] = ContextVar("dinosearch_watch", default=Non
 
 @contextmanager
 def watched(watch: Watch) -> Iterator[None]:
-    """Report the stages of what this thread asks meanwhile; threads that it starts are not watched."""
-    token = _watching.set(watch)
+    """Report the stages of what this thread asks meanwhile; threads that it starts are not watched.
+
+    Who watches already is told too.
+    """
+    before = _watching.get()
+
+    def both(name: str, seconds: float) -> None:
+        watch(name, seconds)
+        if before is not None:
+            before(name, seconds)
+
+    token = _watching.set(both)
     try:
         yield
     finally:

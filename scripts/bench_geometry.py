@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from dinosearch import Collection
-from dinosearch.images.resize import MEAN_COLOUR, resize
+from dinosearch.images.resizing import MEAN_COLOUR, resize
 from dinosearch.records import Preprocessing
 from dinosearch.retrieval import describe, verify_all
 

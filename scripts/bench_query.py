@@ -33,7 +33,7 @@ from bench.report import machine, table, write_section
 from bench.vectors import DIMENSION, Mixture
 from bench.weights import random_weights
 from dinosearch import Collection
-from dinosearch.collection import querying
+from dinosearch.collection import query_vectors, querying
 from dinosearch.embedding import open_embedder
 from dinosearch.vectors import LocalVectorSearch
 
@@ -170,7 +170,7 @@ def clocks(collection: Collection) -> Iterator[dict[str, float]]:
 
     model = collection.embedder
     places = (
-        (querying, "prepare_image", "decode"),
+        (query_vectors, "prepare_image", "decode"),
         (model, "embed", "embed"),
         (LocalVectorSearch, "search", "search"),
         (querying, "rerank", "re-rank"),

@@ -13,6 +13,7 @@ from dinosearch.embedding.runtimes import chosen_unasked
 from dinosearch.lazy import later
 
 if TYPE_CHECKING:
+    from dinosearch.embedding.early import open_early
     from dinosearch.embedding.embedder import TorchEmbedder
 
 __all__ = [
@@ -26,9 +27,10 @@ __all__ = [
     "has_bfloat16",
     "locate",
     "offline",
+    "open_early",
     "open_embedder",
     "resolve",
     "weights_folder",
 ]
 
-__getattr__ = later(__name__, {"TorchEmbedder": ".embedder"})
+__getattr__ = later(__name__, {"TorchEmbedder": ".embedder", "open_early": ".early"})

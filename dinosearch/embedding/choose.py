@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from dinosearch import ahead
 from dinosearch.embedding.graph_embedder import GraphEmbedder
-from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, graph_for
+from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, graph_folder, graph_for
 from dinosearch.embedding.positions import cells
 from dinosearch.embedding.probe import agreement, probe_images
 from dinosearch.embedding.processor import processor
@@ -29,6 +30,10 @@ from dinosearch.home import atomic_path
 from dinosearch.records import AGREEMENT
 
 NAMES = ("auto", *RUNTIMES, "torch")
+MODEL = "model"
+"""Name of the work (`dinosearch.ahead`) that makes an `Early`."""
+Early = tuple[GraphFolder, str, str, Runtime]
+"""A runtime opened for few images, behind its graph, its name, and its number format."""
 FORMATS = ("float32", "bfloat16", "float16", "int8")
 
 
@@ -94,13 +99,17 @@ def graph_embedder(
         GraphUnavailableError: none can; every reason is named.
         SettingError: the model does not offer what the recipe asks for.
     """
-    graph = graph_for(recipe.checkpoint, recipe.weights, recipe.digest, recipe.pooling, notify)
+    early: Early | None = ahead.take(MODEL)
+    if early and early[0].path == graph_folder(recipe.checkpoint.name, recipe.digest, str(recipe.pooling)):
+        graph = early[0]
+    else:
+        graph = graph_for(recipe.checkpoint, recipe.weights, recipe.digest, recipe.pooling, notify)
     fingerprint = recipe.fingerprint(graph.patch, graph.width, graph.depth)
     reasons = []
-    for name, numbers in _candidates(wanted):
+    for name, numbers in candidates(wanted):
         opener = partial(RUNTIMES[name][0], graph, numbers)
         try:
-            few = opener(False)
+            few = early[-1] if early and early[:-1] == (graph, name, numbers) else opener(False)
             found = _agreement(graph, few, numbers)
         except (ImportError, OSError, RuntimeError, GraphUnavailableError) as error:
             reasons.append(f"{name}: {(str(error) or type(error).__name__).splitlines()[0][:200]}")
@@ -121,7 +130,8 @@ def graph_embedder(
     raise GraphUnavailableError("; ".join(reasons))
 
 
-def _candidates(wanted: Wanted) -> Iterator[tuple[str, str]]:
+def candidates(wanted: Wanted) -> Iterator[tuple[str, str]]:
+    """Names of runtimes and number formats, what is tried first in front."""
     for numbers in (wanted.dtype,) if wanted.dtype else UNASKED:
         for name, (_, offered) in RUNTIMES.items():
             if numbers in offered and wanted.runtime in (None, name):

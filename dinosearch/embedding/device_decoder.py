@@ -36,7 +36,7 @@ _TURNED: dict[int, Callable[[Tensor], Tensor]] = {
 """What makes (3, h, w) upright, by the value of EXIF's orientation (CIPA DC-008, section 4.6.4)."""
 TOGETHER = 256_000_000
 """Pixels decoded at once, at three bytes each."""
-_CROP_RATIO = 256 / 224  # as `dinosearch.images.resize`
+_CROP_RATIO = 256 / 224  # as `dinosearch.images.resizing`
 _MATRICES = 32  # kept: photos of one camera share theirs; 3.6 MB each for a side of 4,000 pixels
 _RGB = 3  # torchvision.io.ImageReadMode.RGB
 

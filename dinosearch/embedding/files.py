@@ -9,7 +9,6 @@ import json
 import os
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from dinosearch.embedding.checkpoints import BUNDLED, Checkpoint
@@ -67,6 +66,8 @@ def fetch(
         WeightsUnavailableError: no network, offline mode, or too slow for the deadline; says which file to put where.
         DamagedWeightsError: what came does not have the published SHA-256; it is deleted.
     """
+    from filelock import FileLock, Timeout  # only who fetches waits for it to load
+
     target = weights_folder() / checkpoint.file_name
     if offline():
         raise _unavailable(checkpoint, target, "DINOSEARCH_OFFLINE is set")

@@ -24,6 +24,7 @@ _FEW = 2
 """So many images are embedded one after the other with all cores each, for the first answer; more side by side."""
 _ONE_MODEL = 1 << 30
 """From so many bytes of weights on, the model is opened once only, for both ways of working."""
+_NO_TOKENS = np.empty((0, 0, 0), np.float32)
 _BATCH = 32  # images of 224 x 224 that are handed over at once: enough that no stream waits long for the last one
 
 
@@ -83,7 +84,7 @@ class GraphEmbedder:
             ValueError: an array that is not (h, w, 3) uint8, or whose sides are no multiples of the patch.
         """
         out = np.empty((len(pixels), self.fingerprint.dimension), np.float32)
-        for rows, (vectors, _) in self._outputs(pixels):
+        for rows, (vectors, _) in self._outputs(pixels, tokens=False):
             out[rows] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return out
 
@@ -100,15 +101,15 @@ class GraphEmbedder:
             return list(self._torch().tokens(pixels, blocks))
         patch, registers = self.patch_size, self._graph.registers
         found: dict[int, ImageTokens] = {}
-        for rows, (_, tokens) in self._outputs(pixels):
+        for rows, (_, tokens) in self._outputs(pixels, tokens=True):
             for row, one in zip(rows, tokens, strict=True):
                 height, width = (side // patch for side in pixels[row].shape[:2])
                 patches = one[1 + registers :].reshape(height, width, -1)
                 found[row] = ImageTokens(one[0], one[1 : 1 + registers], patches)
         return [found[row] for row in range(len(pixels))]
 
-    def _outputs(self, pixels: Sequence[np.ndarray]) -> Iterator[tuple[list[int], Outputs]]:
-        """Numbers of images with their outputs, as many together as the runtime likes."""
+    def _outputs(self, pixels: Sequence[np.ndarray], *, tokens: bool) -> Iterator[tuple[list[int], Outputs]]:
+        """Numbers of images with their outputs, without their tokens if these are not wanted, as the runtime likes."""
         alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for row, image in enumerate(pixels):
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -125,7 +126,8 @@ class GraphEmbedder:
 
         def run(rows: list[int]) -> Outputs:
             images = np.stack([pixels[row] for row in rows])
-            return runtime.run(images, self._cells_for(images.shape[1] // self.patch_size, images.shape[2]))
+            found = runtime.run(images, self._cells_for(images.shape[1] // self.patch_size, images.shape[2]))
+            return found if tokens else (found[0], _NO_TOKENS)  # 0.4 MB an image, of all that are handed over at once
 
         if runtime.streams == 1 or len(parts) == 1:
             yield from ((rows, run(rows)) for rows in parts)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from dinosearch.embedding.checkpoints import Checkpoint
 from dinosearch.embedding.files import cache_folder, check_unchanged
@@ -77,6 +76,11 @@ def graphs_folder() -> Path:
     return Path(named).expanduser() if named else cache_folder() / "graphs"
 
 
+def graph_folder(checkpoint: str, digest: str, pooling: str) -> Path:
+    """Where the graph of a model lies, once it is made; arguments as the fields of `Fingerprint`."""
+    return graphs_folder() / f"{checkpoint}-{digest[:16]}-{pooling}-v{FORMAT}"
+
+
 def graph_for(
     checkpoint: Checkpoint, weights: Path, digest: str, pooling: Pooling, notify: Callable[[str], None] | None = None
 ) -> GraphFolder:
@@ -92,20 +96,22 @@ def graph_for(
     Raises:
         GraphUnavailableError: it cannot be made here, with the reason.
     """
-    path = graphs_folder() / f"{checkpoint.name}-{digest[:16]}-{pooling}-v{FORMAT}"
-    found = _read(path)
+    path = graph_folder(checkpoint.name, digest, str(pooling))
+    found = graph_at(path)
     if found is not None:
         return found
+    from filelock import FileLock, Timeout  # only who makes one waits for it to load
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=_PATIENCE):
-            found = _read(path)  # another process may have made it meanwhile
+            found = graph_at(path)  # another process may have made it meanwhile
             if found is None:
                 if notify:
                     notify(f"preparing {checkpoint.name} for this processor, once; this takes a moment")
                 check_unchanged(weights, digest)
                 _make(checkpoint, weights, pooling, path)
-                found = _read(path)
+                found = graph_at(path)
     except (OSError, Timeout, subprocess.TimeoutExpired) as error:
         raise GraphUnavailableError(str(error)) from None
     if found is None:
@@ -156,7 +162,7 @@ def run_child(module: str, *arguments: str) -> None:
         raise GraphUnavailableError(last[0][:200])
 
 
-def _read(path: Path) -> GraphFolder | None:
+def graph_at(path: Path) -> GraphFolder | None:
     """The graph in a folder; None where there is none, or a file of it is missing or damaged."""
     try:
         facts = json.loads((path / "facts.json").read_text(encoding="utf-8"))

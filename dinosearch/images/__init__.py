@@ -1,41 +1,46 @@
 """From files to prepared pixels: finding, reading, decoding, resizing; it knows nothing of models and stores.
 
-What only some verbs need is imported when it is first asked for: a query decodes one image and draws nothing.
+Each name is imported when it is first asked for: a query has its image decoded in a child process, draws nothing, and
+so does without Pillow.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dinosearch.images.decode import MAX_PIXELS, decode, formats
-from dinosearch.images.read import read_bytes
-from dinosearch.images.resize import prepare, prepare_pixels, resize, upright
-from dinosearch.images.sniff import kind
-from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
-from dinosearch.images.thumbnail import thumbnail
 from dinosearch.lazy import later
 
 if TYPE_CHECKING:
-    from dinosearch.images.contained import begin_apart, decode_apart, prepare_apart
+    from dinosearch.images.address import is_url
+    from dinosearch.images.contained import decode_apart, prepare_apart
+    from dinosearch.images.decoding import decode, formats
     from dinosearch.images.find import scan
     from dinosearch.images.jpeg_facts import describe
+    from dinosearch.images.limits import MAX_PIXELS
+    from dinosearch.images.lossless import encode_png
     from dinosearch.images.picture import thumbnail_jpeg
     from dinosearch.images.pool import DecodePool
     from dinosearch.images.probes import probe_files
-    from dinosearch.images.remote import fetch_image, is_url
+    from dinosearch.images.read import read_bytes
+    from dinosearch.images.remote import fetch_image
+    from dinosearch.images.resizing import prepare, prepare_pixels, resize, upright
     from dinosearch.images.sheet import contact_sheet
+    from dinosearch.images.sniff import kind
+    from dinosearch.images.start import start_ahead
+    from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
+    from dinosearch.images.thumbnails import thumbnail
     from dinosearch.images.views import cut_out, drawn_on, painted_over, turned
 
 __all__ = [
     "MAX_PIXELS",
     "DecodePool",
-    "begin_apart",
     "contact_sheet",
     "cut_out",
     "decode",
     "decode_apart",
     "describe",
     "drawn_on",
+    "encode_png",
     "fetch_image",
     "formats",
     "is_archive",
@@ -54,6 +59,7 @@ __all__ = [
     "scan",
     "scan_tar",
     "split_member",
+    "start_ahead",
     "thumbnail",
     "thumbnail_jpeg",
     "turned",
@@ -63,20 +69,24 @@ __all__ = [
 __getattr__ = later(
     __name__,
     {
+        "MAX_PIXELS": ".limits",
         "DecodePool": ".pool",
-        "begin_apart": ".contained",
         "contact_sheet": ".sheet",
-        "cut_out": ".views",
-        "decode_apart": ".contained",
+        **dict.fromkeys(("decode", "formats"), ".decoding"),
+        **dict.fromkeys(("decode_apart", "prepare_apart"), ".contained"),
         "describe": ".jpeg_facts",
-        "drawn_on": ".views",
+        **dict.fromkeys(("cut_out", "drawn_on", "painted_over", "turned"), ".views"),
+        "encode_png": ".lossless",
         "fetch_image": ".remote",
-        "is_url": ".remote",
-        "painted_over": ".views",
-        "prepare_apart": ".contained",
+        **dict.fromkeys(("is_archive", "is_member", "iter_members", "read_member", "scan_tar", "split_member"), ".tar"),
+        "is_url": ".address",
+        "kind": ".sniff",
+        **dict.fromkeys(("prepare", "prepare_pixels", "resize", "upright"), ".resizing"),
         "probe_files": ".probes",
+        "read_bytes": ".read",
         "scan": ".find",
+        "start_ahead": ".start",
+        "thumbnail": ".thumbnails",
         "thumbnail_jpeg": ".picture",
-        "turned": ".views",
     },
 )

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
-from dinosearch.images.decode import Reserve, decode
+from dinosearch.images.decoding import Reserve, decode
+from dinosearch.images.messages import Wanted
 from dinosearch.images.read import read_bytes
-from dinosearch.images.resize import prepare
+from dinosearch.images.resizing import prepare
 from dinosearch.records import PreparedImage, Preprocessing, Problem
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is wanted of an image.
-
-    Attributes:
-        preprocessing: as text, what the prepared pixels shall look like; None for the upright picture.
-        patch: sides that `fit` pads become multiples of this.
-        hint: of the picture, see `decode`.
-    """
-
-    preprocessing: str | None = None
-    patch: int = 14
-    hint: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def answer(path: str, data: bytes | None, wanted: Wanted, reserve: Reserve | None = None) -> PreparedImage | Problem:

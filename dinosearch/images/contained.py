@@ -9,18 +9,15 @@ from __future__ import annotations
 import atexit
 import os
 from functools import lru_cache
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from dinosearch.errors import ImageUnreadableError
-from dinosearch.images.answer import Wanted
+from dinosearch.images.messages import Wanted
 from dinosearch.images.pool import DecodePool
 from dinosearch.records import ImageInfo, PreparedImage, Preprocessing, Problem
 
-
-def begin_apart() -> None:
-    """Start the child process now: a program that will decode an image, and has first to load much else."""
-    _pool(os.getpid(), os.environ.get("DINOSEARCH_DECODE")).begin()
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def prepare_apart(data: bytes, name: str, preprocessing: Preprocessing, patch: int = 14) -> PreparedImage:
@@ -34,6 +31,8 @@ def prepare_apart(data: bytes, name: str, preprocessing: Preprocessing, patch: i
 
 def decode_apart(data: bytes, name: str, hint: int | None = None) -> tuple[Image.Image, ImageInfo]:
     """`decode` in a child process; as `prepare_apart`."""
+    from PIL import Image  # here, as a query needs it in the child only
+
     found = _answer(data, name, Wanted(hint=hint))
     return Image.fromarray(found.pixels), found.info
 

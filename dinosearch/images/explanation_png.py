@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from dinosearch.images.heat_map import heat_bar, heat_over, heat_scale
 from dinosearch.images.look import INK, MARGIN, PAPER, TILE, TRACK, font, hundredths, paste_rounded, png, write
 from dinosearch.images.pair_lines import Rectangle, lines_layer, spread
-from dinosearch.images.thumbnail import display_name, shorten, thumbnail
+from dinosearch.images.thumbnails import display_name, shorten, thumbnail
 from dinosearch.records import Explanation
 
 # Pixels. A row is a caption and a band on which two pictures lie; neither is wider than half of it.

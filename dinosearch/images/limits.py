@@ -1,13 +1,19 @@
-"""How much memory a decode worker may take: the kernel holds it to that, so that no decoder has to be trusted."""
+"""How large an image may be, and how much memory a decode worker may take for it.
+
+The kernel holds a worker to that, so that no decoder has to be trusted.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 
+MAX_PIXELS = 400_000_000
+RESERVED = 64 << 20
+"""Bytes that an image may take without asking: a photograph of 12 megapixels at reduced scale takes half of it."""
 _FREE = 768 << 20
 """Bytes that every image may take beside the worker's own. What an image asks for is an estimate for the worst of its
-kind; twelve times `decode.RESERVED`, which none has to ask for, leaves room for one that is wrong."""
+kind; twelve times `RESERVED`, which none has to ask for, leaves room for one that is wrong."""
 _STATUS, _VICTIM = "/proc/self/status", "/proc/self/oom_score_adj"
 
 

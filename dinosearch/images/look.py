@@ -8,7 +8,7 @@ import io
 
 from PIL import Image, ImageDraw, ImageFont
 
-from dinosearch.images.thumbnail import shorten
+from dinosearch.images.thumbnails import shorten
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0..255."""

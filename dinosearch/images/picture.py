@@ -7,7 +7,7 @@ import io
 from PIL import Image, ImageDraw
 
 from dinosearch.images.contained import decode_apart
-from dinosearch.images.thumbnail import thumbnail
+from dinosearch.images.thumbnails import thumbnail
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the upright image."""

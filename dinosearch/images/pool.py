@@ -16,10 +16,10 @@ from types import TracebackType
 
 from dinosearch.capacity import available_memory, cores
 from dinosearch.images.ahead import Ahead
-from dinosearch.images.answer import Wanted, answer
 from dinosearch.images.budget import MemoryBudget
 from dinosearch.images.child import Child, Watchdog
-from dinosearch.images.decode import RESERVED
+from dinosearch.images.limits import RESERVED
+from dinosearch.images.messages import Wanted
 from dinosearch.records import FoundFile, PreparedImage, Preprocessing, Problem
 
 _logger = logging.getLogger(__name__)
@@ -87,18 +87,6 @@ class DecodePool:
         self._lock = threading.Lock()
         self._closed = False
         self._watchdog = Watchdog()
-        self._beginning: threading.Thread | None = None
-
-    def begin(self) -> None:
-        """Start one worker beside what else there is to do, so that the first image need not wait for it."""
-        if not self._inline and self._beginning is None:
-            self._beginning = threading.Thread(target=self._begin, name="dinosearch-begin", daemon=True)
-            self._beginning.start()
-
-    def _begin(self) -> None:
-        worker = self._take_worker()
-        if worker is not None:
-            self._idle.put(worker)
 
     def __enter__(self) -> DecodePool:
         return self
@@ -156,13 +144,13 @@ class DecodePool:
             size: of the content in bytes.
             wanted: what is wanted of it.
         """
-        if self._beginning is not None:
-            self._beginning.join()
         worker = None if self._inline else self._take_worker()
         with self._budget.lease() as reserve:
             if size > RESERVED:
                 reserve(size)
             if worker is None:
+                from dinosearch.images.answer import answer
+
                 return answer(path, data, wanted, reserve)
             result, alive = worker.ask(path, data, size, wanted, self._timeout + size / _PACE, reserve)
         if alive:

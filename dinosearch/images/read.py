@@ -6,8 +6,6 @@ import os
 import stat
 
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
-from dinosearch.images.find import error_clause
-from dinosearch.images.tar import is_member, read_member, split_member
 
 #: Largest file that is read, in bytes.
 MAX_FILE = 1 << 30
@@ -20,8 +18,11 @@ def read_bytes(path: str) -> bytes:
         ImageNotFoundError: there is no such file or member.
         ImageUnreadableError: not a regular file, larger than `MAX_FILE`, or not readable.
     """
-    if is_member(path) and os.path.isfile(split_member(path)[0]):
-        return read_member(path)
+    if "::" in path:
+        from dinosearch.images.tar import is_member, read_member, split_member  # most files are no members
+
+        if is_member(path) and os.path.isfile(split_member(path)[0]):
+            return read_member(path)
     try:
         # O_NONBLOCK: opening a FIFO that nobody writes to must not wait for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -45,4 +46,4 @@ def read_bytes(path: str) -> bytes:
     except ValueError:  # a NUL in the path
         raise ImageNotFoundError(f"{path!r}: not a possible path; check the spelling") from None
     except OSError as error:
-        raise ImageUnreadableError(path, error_clause(error)) from None
+        raise ImageUnreadableError(path, (error.strerror or type(error).__name__).lower()) from None

@@ -7,14 +7,10 @@ import urllib.error
 import urllib.request
 
 from dinosearch.errors import ImageUnreadableError
+from dinosearch.images.address import is_url
 
 MAX_BYTES = 64 << 20
 TIMEOUT = 20.0  # seconds for the whole fetch
-
-
-def is_url(text: str) -> bool:
-    """Whether the text names an http or https address."""
-    return text.lower().startswith(("http://", "https://"))
 
 
 def fetch_image(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> bytes:

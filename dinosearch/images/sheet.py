@@ -12,7 +12,7 @@ from dinosearch.home import atomic_path
 from dinosearch.images.contained import decode_apart
 from dinosearch.images.sheet_html import draw_html
 from dinosearch.images.sheet_png import draw_png
-from dinosearch.images.thumbnail import thumbnail
+from dinosearch.images.thumbnails import thumbnail
 from dinosearch.images.tile import Box, Sheet, Tile
 from dinosearch.records import Explanation, Hit
 

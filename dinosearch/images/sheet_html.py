@@ -12,7 +12,7 @@ from dinosearch.images.heat_map import heat_bar, heat_over
 from dinosearch.images.look import ACCENT, data_uri, hundredths, jpeg_uri
 from dinosearch.images.pair_lines import Shape, clip
 from dinosearch.images.sheet_style import STYLE
-from dinosearch.images.thumbnail import display_name, printable, thumbnail
+from dinosearch.images.thumbnails import display_name, printable, thumbnail
 from dinosearch.images.tile import Sheet, Tile, agreement, extent
 
 _HEAT = 224  # pixels of the heat's longer side, twice the layout size for dense screens

@@ -23,7 +23,7 @@ from dinosearch.images.look import (
     write,
 )
 from dinosearch.images.pair_lines import framed
-from dinosearch.images.thumbnail import display_name, printable, thumbnail
+from dinosearch.images.thumbnails import display_name, printable, thumbnail
 from dinosearch.images.tile import Sheet, Tile, agreement
 
 # Pixels.

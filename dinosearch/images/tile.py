@@ -10,7 +10,7 @@ from PIL import Image
 from dinosearch.images.heat_map import heat_scale
 from dinosearch.images.look import ACCENT, LIGHT, hundredths
 from dinosearch.images.pair_lines import Shape, corners_of
-from dinosearch.images.thumbnail import display_name
+from dinosearch.images.thumbnails import display_name
 from dinosearch.records import Explanation, Hit
 
 Box = tuple[float, float, float, float]

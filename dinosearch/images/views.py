@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dinosearch.images.resize import MEAN_COLOUR
+from dinosearch.images.resizing import MEAN_COLOUR
 
 
 def turned(image: Image.Image, degrees: float) -> Image.Image:

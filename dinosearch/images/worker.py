@@ -9,10 +9,9 @@ import sys
 
 from PIL import AvifImagePlugin, Image
 
-from dinosearch.images.answer import Wanted, answer
-from dinosearch.images.decode import MAX_PIXELS
-from dinosearch.images.limits import MemoryLimit, be_the_first_to_go
-from dinosearch.images.messages import pack_answer, receive, send
+from dinosearch.images.answer import answer
+from dinosearch.images.limits import MAX_PIXELS, MemoryLimit, be_the_first_to_go
+from dinosearch.images.messages import Wanted, pack_answer, receive, send
 from dinosearch.images.read import MAX_FILE
 
 _THREADS = 4  # of an AVIF decoder, as of the HEIF one: one for each of 64 cores would take their stacks too

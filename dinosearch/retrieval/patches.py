@@ -10,7 +10,7 @@ from dinosearch.records import Preprocessing
 from dinosearch.retrieval.matching import finite
 from dinosearch.retrieval.transform import Transform
 
-# What `dinosearch.images.resize` does in `crop`: shorter side to size * 256 / 224, then the centre.
+# What `dinosearch.images.resizing` does in `crop`: shorter side to size * 256 / 224, then the centre.
 _CROP_RATIO = 256 / 224
 
 

@@ -15,7 +15,7 @@ from dinosearch.embedding import device_decoder
 from dinosearch.embedding.device_decoder import DeviceDecoder
 from dinosearch.embedding.jpeg_header import Plain, plain
 from dinosearch.embedding.load import open_embedder
-from dinosearch.images.resize import prepare, resize
+from dinosearch.images.resizing import prepare, resize
 from dinosearch.records import Preprocessing
 
 gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dinosearch.errors import ImageUnreadableError
 from dinosearch.images import prepare, prepare_pixels
-from dinosearch.images.resize import MEAN_COLOUR
+from dinosearch.images.resizing import MEAN_COLOUR
 from dinosearch.records import Preprocessing
 from tests.images.pictures import encoded, gradient
 

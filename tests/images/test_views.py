@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from dinosearch.images import painted_over, turned
-from dinosearch.images.resize import MEAN_COLOUR
+from dinosearch.images.resizing import MEAN_COLOUR
 
 
 def test_a_right_angle_turns_clockwise() -> None:

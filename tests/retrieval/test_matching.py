@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dinosearch.images.resize import MEAN_COLOUR, resize
+from dinosearch.images.resizing import MEAN_COLOUR, resize
 from dinosearch.records import Preprocessing, ResizeMode
 from dinosearch.retrieval.matching import heat, max_sim, mutual_matches, peaks
 from dinosearch.retrieval.patches import Patches, describe

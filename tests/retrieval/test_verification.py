@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dinosearch.embedding import open_embedder
-from dinosearch.images.resize import MEAN_COLOUR, resize
+from dinosearch.images.resizing import MEAN_COLOUR, resize
 from dinosearch.records import Preprocessing
 from dinosearch.retrieval.patches import Patches, describe
 from dinosearch.retrieval.verification import CHANCE, WEIGHT, Match, chance_level, fuse, verify, verify_all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from dinosearch.images.thumbnail import printable
+from dinosearch.images.thumbnails import printable
 
 
 def escape(text: str) -> str:

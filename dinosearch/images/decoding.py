@@ -26,12 +26,10 @@ from pillow_heif import HeifImageFile
 from dinosearch.errors import ImageUnreadableError
 from dinosearch.images.colour import to_rgb
 from dinosearch.images.exif import camera, is_sideways, read_exif, taken, transposition
+from dinosearch.images.limits import MAX_PIXELS, RESERVED
 from dinosearch.images.sniff import HEAD, ImageKind, kind
 from dinosearch.records import ImageInfo
 
-MAX_PIXELS = 400_000_000
-RESERVED = 64 << 20
-"""Bytes that an image may take without asking: a photograph of 12 megapixels at reduced scale takes half of it."""
 Reserve = Callable[[int], None]
 """Asked before an image is decoded that takes more than `RESERVED` bytes, with their number; it may wait."""
 # Bytes a pixel beside the encoded ones, somewhat above the most that was measured over modes of 16 and 100 megapixels,

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from dinosearch.images.colour import to_rgb
-from dinosearch.images.decode import Reserve, decode
+from dinosearch.images.decoding import Reserve, decode
 from dinosearch.images.exif import camera, read_exif, taken, transposition
 from dinosearch.records import ImageInfo, PreparedImage, Preprocessing
 
