@@ -6,8 +6,9 @@
     scripts/mutation_tests.py --only dinosearch/home.py --share 1
 
 cosmic-ray (no dependency of the project; any 8.x) makes the mutants. Of each place and kind of change one is drawn, of
-these a share by the seed; changes of annotations only are left out. A mutant meets the tests of its own package, in a
-copy of the tree, in a process forked from one that has loaded the large libraries already: POSIX only. It is
+these a share by the seed; changes of annotations only are left out. A mutant meets the tests of its own package, then
+some of those that use it, in a copy of the tree, in a process forked from one that has loaded the large libraries
+already: POSIX only. It is
 
     killed       a test failed                  timeout      the tests took three times as long as without it
     survived     all passed: look at it         incompetent  the tests could not even be collected
@@ -23,12 +24,12 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mutation.bench import Bench
-from mutation.mutants import sample
+from mutation.mutants import Mutant, sample
 
 OUTCOMES = ("killed", "survived", "timeout", "incompetent")
 
@@ -41,18 +42,24 @@ class Part:
         files: pattern below the root.
         share: of the places to be tried.
         tests: arguments of pytest, the quickest first.
+        then: slower tests, of those who use the part; only what the others let pass meets them.
         without: a file that the pattern fits but the part leaves out.
     """
 
     files: str
     share: float
     tests: tuple[str, ...]
+    then: tuple[str, ...] = ()
     without: str = ""
 
 
 MANY = "tests/torture/test_many_at_once.py"
-STORE = ("known", "paths", "store", "format_1", "opening")
+FILTERS = ("globs", "filter_docs", "filter_parsing", "filters")
+STORE = ("known", "paths", "store", "salvage", "format_1", "opening")
 VECTORS = ("vector_file", "rows_in_place", "plans", "local_search", "recall")
+DAMAGE = ("tests/collection/test_maintenance.py", "tests/torture/test_rot.py")
+STORE_USERS = (*DAMAGE, "tests/upgrades", "tests/collection/test_index.py", "tests/collection/test_calibrating.py")
+VECTORS_USERS = (*DAMAGE, "tests/collection/test_index_type.py", "tests/collection/test_query.py")
 PARTS = (
     Part("dinosearch/evaluation/measures.py", 1.0, ("tests/evaluation/test_measures.py",)),
     Part("dinosearch/evaluation/statistics.py", 0.5, ("tests/evaluation/test_statistics.py",)),
@@ -62,12 +69,13 @@ PARTS = (
         1.0,
         ("tests/test_home.py", "tests/collection/test_index.py", MANY, "-k", "not every_answer and not fork"),
     ),
-    Part("dinosearch/store/filters/*.py", 0.15, ("tests/store/test_globs.py", "tests/store/test_filters.py")),
-    Part("dinosearch/store/*.py", 0.2, tuple(f"tests/store/test_{name}.py" for name in STORE)),
+    Part("dinosearch/store/filters/*.py", 0.15, tuple(f"tests/store/test_{name}.py" for name in FILTERS)),
+    Part("dinosearch/store/*.py", 0.2, tuple(f"tests/store/test_{name}.py" for name in STORE), then=STORE_USERS),
     Part(
         "dinosearch/vectors/*.py",
-        0.05,
+        0.08,
         tuple(f"tests/vectors/test_{name}.py" for name in VECTORS),
+        then=VECTORS_USERS,
         without="dinosearch/vectors/on_gpu.py",
     ),
 )
@@ -84,6 +92,18 @@ class Record:
     by: str
     diff: str
     seed: int
+
+
+def judged(bench: Bench, todo: Sequence[Mutant], part: Part) -> Iterator[tuple[Mutant, str, str]]:
+    """Mutant, outcome and killing test, as they end."""
+    passed = []
+    for mutant, outcome, by in bench.run(todo, part.tests, bench.limit(part.tests)):
+        if outcome == "survived" and part.then:
+            passed.append(mutant)
+        else:
+            yield mutant, outcome, by
+    if passed:
+        yield from bench.run(passed, part.then, bench.limit(part.then))
 
 
 def table(records: Sequence[Record]) -> str:
@@ -122,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{part.files}: {len(chosen)} mutants, {len(todo)} to be tried", file=sys.stderr, flush=True)
             if bench is None or not todo:
                 continue
-            for mutant, outcome, by in bench.run(todo, part.tests, bench.limit(part.tests)):
+            for mutant, outcome, by in judged(bench, todo, part):
                 record = Record(mutant.file, mutant.line, mutant.kind, outcome, by, mutant.diff(), asked.seed)
                 records.append(record)
                 if asked.json:

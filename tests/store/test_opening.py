@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -22,7 +26,7 @@ from dinosearch.errors import (
     HomeLockedError,
 )
 from dinosearch.home import FORMAT_VERSION
-from dinosearch.records import FoundFile, Problem
+from dinosearch.records import FoundFile, Problem, Verdict
 from dinosearch.store import MetadataStore, database, migrations
 from dinosearch.store.faults import translated
 from tests.store.conftest import FINGERPRINT, put
@@ -114,6 +118,42 @@ def test_damaged_pages_are_named(file: Path) -> None:
         with pytest.raises(DamagedHomeError, match="malformed"):
             list(store.failures())
         assert store.check()
+
+
+def test_tables_that_changed_places_are_damage(file: Path) -> None:
+    asked = ["changes", "generations", "known", "known_failures", "live_ids", "removed_ids", "waiting_ids"]
+    asked += ["placed_ids", "removed_sizes", "roots", "counts", "verdicts", "check", "iter_records", "failures"]
+    with MetadataStore.open(file, create=True) as store:
+        store.create_generation(FINGERPRINT)
+        store.set_setting("a", {"b": 1})
+        store.put_verdicts([Verdict("0" * 64, 1, True, 0.5, 1, datetime.now(timezone.utc))])
+        with store.transaction() as tx:
+            tx.put_failure(Problem("/broken", "damaged PNG"))
+            tx.add_root("/folder", {"follow": True})
+        put(store, "/a", "a")
+        put(store, "/b", "b")
+    with closing(sqlite3.connect(file)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        tables = "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%sums'"
+        pages = [page for (page,) in connection.execute(tables)]
+    whole = file.read_bytes()
+    told = 0
+    for one, other in itertools.combinations(pages, 2):
+        data = bytearray(whole)
+        for page, source in ((one, other), (other, one)):
+            data[(page - 1) * size : page * size] = whole[(source - 1) * size : source * size]
+        file.write_bytes(data)
+        try:
+            with MetadataStore.open(file, read_only=True) as store:
+                for name in asked:
+                    try:
+                        list(answer) if isinstance(answer := getattr(store, name)(), Iterator) else answer
+                    except DamagedHomeError:
+                        told += 1
+                assert store.check(), (one, other)
+        except (DamagedHomeError, CollectionNotFoundError):
+            told += 1
+    assert told > len(pages)
 
 
 def test_newer_format_is_refused(file: Path) -> None:
