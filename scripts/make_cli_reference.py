@@ -40,6 +40,7 @@ OBJECTS = (
     ("migrate --forget", "forgotten", "bytes"),
     ("export -", "file", "id, path, sha256, width, height, format, size, modified, added, taken, camera"),
     ("export FOLDER", "export", "files, folder"),
+    ("serve", "serve", "address"),
     ("models", "model", "name, dimension, bytes, licence, path, url, sha256, aliases"),
     ("doctor", "doctor", "one field for each finding; warnings"),
 )

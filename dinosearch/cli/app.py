@@ -4,34 +4,51 @@ from __future__ import annotations
 
 import atexit
 import errno
+import gc
 import io
+import keyword
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import IO, Any
 
 import click
 
 from dinosearch import __version__
-from dinosearch.cli.benchmark import benchmark
-from dinosearch.cli.calibrate import calibrate, confirm, reject
-from dinosearch.cli.doctor import doctor
-from dinosearch.cli.explain import explain
-from dinosearch.cli.index import index
-from dinosearch.cli.info import info
-from dinosearch.cli.maintain import compact, remove, verify
-from dinosearch.cli.migrate import migrate
-from dinosearch.cli.models import models
 from dinosearch.cli.options import common, keep_examples, settings
 from dinosearch.cli.output import notice, printable
-from dinosearch.cli.query import query
-from dinosearch.cli.refine import refine
-from dinosearch.cli.transfer import export, import_
 from dinosearch.errors import DinosearchError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 RESUMABLE = ("index", "import", "benchmark", "migrate")
 BRIEF = ("query", "explain", "info", "remove", "confirm", "reject")
-"""Verbs over before the threads of NumPy's products are worth their start, 0.1 s of a query."""
+"""Verbs over before the threads of NumPy's products are worth their start, 0.1 s of a query, or garbage is worth a
+search, which takes as long."""
+OWN_PROCESS = "own process"
+"""What the command is given when the process does nothing else."""
+
+VERBS = {
+    "index": ".index",
+    "query": ".query",
+    "explain": ".explain",
+    "calibrate": ".calibrate",
+    "confirm": ".calibrate",
+    "reject": ".calibrate",
+    "refine": ".refine",
+    "remove": ".maintain",
+    "info": ".info",
+    "verify": ".maintain",
+    "compact": ".maintain",
+    "migrate": ".migrate",
+    "export": ".transfer",
+    "import": ".transfer",
+    "serve": ".serve",
+    "benchmark": ".benchmark",
+    "models": ".models",
+    "doctor": ".doctor",
+}
+"""Each verb and the module that it stands in."""
 
 HELP = """Find the photos of the same thing: index folders of photos once, then query with a photo.
 
@@ -48,7 +65,22 @@ Exit codes: 0 done or found, 1 nothing found, 2 error, 3 done but some images fa
 # What the operating system refuses, as opposed to a bug.
 REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR, errno.EISDIR}
 REFUSALS |= {errno.EFBIG, errno.ESTALE, errno.ENODEV, errno.ENXIO}  # a limit, a drive that was taken away
-REFUSALS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
+REFUSALS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT, errno.EINTR}
+
+
+class _Commands(Mapping[str, click.Command]):
+    """The verbs by name, in the order of use; each is imported when it is asked for, as most runs need one."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        module = import_module(VERBS[name], __package__)
+        command: click.Command = getattr(module, f"{name}_" if keyword.iskeyword(name) else name)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)
 
 
 class _Verbs(click.Group):
@@ -78,7 +110,7 @@ class _Verbs(click.Group):
             raise _shown(error) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order of use, not of the alphabet
+        return list(self.commands)  # not in the order of the alphabet
 
 
 def _shown(error: click.UsageError) -> click.UsageError:
@@ -97,6 +129,7 @@ class _Sentence(click.ClickException):
 
 @click.group(
     cls=_Verbs,
+    commands=_Commands(),
     help=keep_examples(HELP),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -105,17 +138,11 @@ class _Sentence(click.ClickException):
 def cli(**given: Any) -> None:
     """Keep the options given before the verb for it."""
     context = click.get_current_context()
-    if context.invoked_subcommand in BRIEF:
+    if context.obj == OWN_PROCESS and context.invoked_subcommand in BRIEF:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        gc.disable()
+    context.obj = None
     context.obj = settings(context, given)
-
-
-VERBS = (
-    *(index, query, explain, calibrate, confirm, reject, refine),
-    *(remove, info, verify, compact, migrate, export, import_, benchmark, models, doctor),
-)
-for _command in VERBS:
-    cli.add_command(_command)
 
 
 def run() -> None:
@@ -125,7 +152,7 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        cli(prog_name="dinosearch")
+        cli(prog_name="dinosearch", obj=OWN_PROCESS)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except SystemExit as end:

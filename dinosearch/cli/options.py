@@ -179,6 +179,8 @@ def opened(
             progress=progress,
             **model,
         )
+        # Kept until the process ends: taking a model apart, object by object, takes a while.
+        click.get_current_context().meta["dinosearch.collection"] = collection
         with collection:
             yield collection, progress
 

@@ -12,7 +12,7 @@ from dinosearch.cli.options import Settings, model_options, opened, rerank_optio
 from dinosearch.cli.output import coloured, emit, notice, say, say_path, shown, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dinosearch.records import Hit
 
@@ -109,9 +109,10 @@ def query(
         raise click.UsageError("--explain draws on a contact sheet; name it with --sheet FILE.html")
     given = _read_stdin(images, negative)
     if not all(name.startswith("id:") for name in given):
-        from dinosearch.images import begin_apart
+        from dinosearch.images import start_ahead
 
-        begin_apart()
+        start_ahead()
+        _open_early(settings.home, model)
     with opened(settings, read_only=True, **model) as (collection, progress):
         if sheet is not None:
             from dinosearch.cli.sheet import fetched
@@ -145,6 +146,18 @@ def query(
             f"nothing found{' that matches; ask for less with --threshold or --where' if threshold or where else ''}"
         )
     return 0 if hits else NOTHING_FOUND
+
+
+def _open_early(home: str, model: Mapping[str, Any]) -> None:
+    """Begin to load the model of a collection that is not open yet."""
+    from dinosearch.home import Home
+    from dinosearch.store import fingerprint_at
+
+    found = fingerprint_at(Home(home).metadata)
+    if found is not None:
+        from dinosearch.embedding import open_early
+
+        open_early(found, model["runtime"], model["device"], model["dtype"])
 
 
 def _read_stdin(images: Sequence[str], negative: Sequence[str]) -> dict[str, str | bytes]:

@@ -28,6 +28,7 @@ VERBS = [
     "migrate",
     "export",
     "import",
+    "serve",
     "benchmark",
     "models",
     "doctor",

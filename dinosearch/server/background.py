@@ -1,0 +1,110 @@
+"""Long computations over a collection: made once for each state, one after the other, while clients ask again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from dinosearch.protocols import Progress
+from dinosearch.server.problems import overloaded
+
+KEPT = 8
+"""Results in memory."""
+WAITING = 4
+"""Computations that may stand in line."""
+
+Compute = Callable[[Progress], Any]
+
+
+class _StoppedError(Exception):
+    """The server ends."""
+
+
+@dataclass
+class _Made:
+    """One result or its making.
+
+    Attributes:
+        state: of the collection.
+        future: the result.
+        share: how much is done, 0..1; None while nobody knows.
+    """
+
+    state: int
+    future: Future[Any] = field(default_factory=Future)
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A result with the state it was made of."""
+
+    state: int
+    result: Any
+
+
+class Background:
+    """Computes in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="dinosearch-background")
+        self._made: OrderedDict[Hashable, _Made] = OrderedDict()
+        self._last: OrderedDict[Hashable, Answered] = OrderedDict()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def ask(self, key: Hashable, state: int, compute: Compute) -> Answered | float | None:
+        """The result for a state; else that of an earlier state, else how much of it is done.
+
+        A result of an earlier state is better than none while the collection grows: it says which state it is of.
+
+        Args:
+            key: what is computed.
+            state: of the collection now.
+            compute: makes it; told where to report its progress.
+
+        Raises:
+            Refused: 503, too many computations wait.
+        """
+        with self._lock:
+            made = self._made.get(key)
+            if made is not None and made.future.done():
+                self._take(key, made)
+                made = None
+            last = self._last.get(key)
+            if made is None and (last is None or last.state != state):
+                made = self._begin(key, state, compute)
+            if last is not None:
+                self._last.move_to_end(key)
+                return last
+            return made.share if made else None
+
+    def close(self) -> None:
+        """Stop what runs at its next report."""
+        self._stopped.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _take(self, key: Hashable, made: _Made) -> None:
+        del self._made[key]
+        self._last[key] = Answered(made.state, made.future.result())  # which raises what the making raised
+        while len(self._last) > KEPT:
+            self._last.popitem(last=False)
+
+    def _begin(self, key: Hashable, state: int, compute: Compute) -> _Made:
+        if sum(not made.future.done() for made in self._made.values()) >= WAITING:
+            raise overloaded("too much is being computed; try again", 10)
+        for other in [other for other, made in self._made.items() if made.future.done()]:
+            del self._made[other]  # nobody came back for it
+        made = self._made[key] = _Made(state)
+
+        def progress(stage: str, done: int, total: int | None) -> None:
+            if self._stopped.is_set():
+                raise _StoppedError
+            made.share = done / total if total else None
+
+        made.future = self._pool.submit(compute, progress)
+        return made

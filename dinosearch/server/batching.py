@@ -1,0 +1,218 @@
+"""Images of concurrent questions embedded in one forward pass.
+
+No thread of its own: the first caller runs a pass, who comes meanwhile waits, and one of those who wait runs the next
+pass for all of them. So a single question waits for nobody, and the busier the server is, the larger are its passes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dinosearch.protocols import Embedder, EncodedEmbedder
+
+OnPass = Callable[[int, float], None]
+"""Told about every pass: its images, and the seconds it took."""
+
+_TURN = 0.1
+"""Seconds that questions wait for a piece of a large call, such as those of an index job."""
+_QUIET = 1.0
+"""Seconds without a question after which large calls go through whole."""
+_here: weakref.WeakSet[BatchingEmbedder] = weakref.WeakSet()
+
+
+class BatchingEmbedder:
+    """Put around an embedder: fulfils `dinosearch.protocols.Embedder`, and hands everything else on; for many threads.
+
+    Calls of fewer images than a pass takes are gathered. Larger ones go through in pieces, each of them after a pass
+    for those who ask, so that neither starves the other. It has nothing to close. `batching` gives the right class.
+
+    Args:
+        inner: what computes; its `embed` is called by one thread at a time.
+        wait: seconds that a pass waits for more images where the one before it had several.
+        on_pass: told about every pass.
+    """
+
+    def __init__(self, inner: Embedder, wait: float = 0.0, on_pass: OnPass | None = None) -> None:
+        self._inner, self._wait, self._on_pass = inner, wait, on_pass
+        self.fingerprint, self.preprocessing = inner.fingerprint, inner.preprocessing
+        self.patch_size, self.batch_size = inner.patch_size, inner.batch_size
+        self._piece, self._asked, self._gathered = self.batch_size, -_QUIET, 0
+        self._begin()
+        _here.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._small: deque[_Call] = deque()
+        self._large: deque[_Call] = deque()
+        self._running = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_inner":  # half made, as by `copy`
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+    def embed(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        """Embed prepared images, together with those of other threads; see `dinosearch.protocols.Embedder.embed`.
+
+        An error reaches those callers whose images it comes from.
+        """
+        if not len(pixels):
+            return self._inner.embed(pixels)
+        if len(pixels) < self.batch_size:
+            self._asked = time.monotonic()
+            return self._take_part(_Call(pixels))
+        parts, low = [], 0
+        while low < len(pixels):
+            most = self._piece if time.monotonic() - self._asked < _QUIET else self.batch_size
+            parts.append(self._take_part(_Call(pixels[low : low + most], alone=True)))
+            low += most
+        return np.concatenate(parts)
+
+    def rest(self) -> None:
+        """Give back memory, where the embedder can."""
+        getattr(self._inner, "rest", lambda: None)()
+
+    @property
+    def waiting(self) -> int:
+        """Images that wait for a pass."""
+        with self._lock:
+            return sum(len(call.pixels) for call in (*self._small, *self._large))
+
+    def _take_part(self, call: _Call) -> np.ndarray:
+        with self._lock:
+            if self._running:
+                (self._large if call.alone else self._small).append(call)
+            else:
+                self._running = call.leads = True
+        if not call.leads:
+            try:
+                call.turn.acquire()
+            except BaseException:  # Ctrl-C in a main thread that embeds
+                self._leave(call)
+                raise
+        if call.leads:
+            self._lead(call)
+        if call.error is not None:
+            raise call.error
+        assert call.vectors is not None
+        return call.vectors
+
+    def _lead(self, first: _Call) -> None:
+        """Run a pass for this call and for those that wait, and let another thread run the next."""
+        calls = [first]
+        try:
+            if first.alone:
+                self._pass(calls)
+                self._set_piece(len(first.pixels), first.seconds)
+            else:
+                self._gather(calls)
+                self._pass(calls)
+        finally:
+            self._hand_on(calls[1:], after_large=first.alone)
+
+    def _gather(self, calls: list[_Call]) -> None:
+        if self._wait and self._gathered > 1:
+            time.sleep(self._wait)
+        room = self.batch_size - len(calls[0].pixels)
+        with self._lock:
+            while self._small and len(self._small[0].pixels) <= room:
+                room -= len(self._small[0].pixels)
+                calls.append(self._small.popleft())
+        self._gathered = len(calls)
+
+    def _pass(self, calls: Sequence[_Call]) -> None:
+        pixels = [image for call in calls for image in call.pixels]
+        began = time.perf_counter()
+        try:
+            vectors = self._inner.embed(pixels)
+        except Exception as error:
+            if len(calls) == 1:
+                calls[0].error = error
+            else:
+                for call in calls:
+                    self._pass([call])
+            return
+        seconds, low = time.perf_counter() - began, 0
+        for call in calls:
+            call.vectors, call.seconds = vectors[low : low + len(call.pixels)], seconds
+            low += len(call.pixels)
+        if self._on_pass is not None:
+            self._on_pass(len(pixels), seconds)
+
+    def _hand_on(self, others: Sequence[_Call], *, after_large: bool) -> None:
+        """Give the calls of a pass their answers, the model first to who runs the next one."""
+        answered = [call for call in others if call.vectors is not None or call.error is not None]
+        with self._lock:
+            # Those without an answer, because this thread was interrupted, take part in the next pass.
+            self._small.extendleft(reversed([call for call in others if call not in answered]))
+            queues = (self._small, self._large) if after_large else (self._large, self._small)
+            heir = next((queue.popleft() for queue in queues if queue), None)
+            self._running = heir is not None
+            if heir is not None:
+                heir.leads = True
+        for call in (heir, *answered):
+            if call is not None:
+                call.turn.release()
+
+    def _leave(self, call: _Call) -> None:
+        """Forget a call whose thread was interrupted; where it was to run the next pass, another one does."""
+        with self._lock:
+            for queue in (self._small, self._large):
+                if call in queue:
+                    queue.remove(call)
+        if call.leads:
+            self._hand_on((), after_large=call.alone)
+
+    def _set_piece(self, images: int, seconds: float) -> None:
+        if seconds:
+            self._piece = max(1, min(self.batch_size, int(images * _TURN / seconds)))
+
+
+class BatchingEncodedEmbedder(BatchingEmbedder):
+    """The same around a `dinosearch.protocols.EncodedEmbedder`, which gathers files by itself."""
+
+    @property
+    def call_size(self) -> int:
+        """See the protocol."""
+        return int(self._inner.call_size)  # type: ignore[attr-defined]
+
+    def embed_encoded(self, data: Sequence[bytes]) -> Sequence[np.ndarray | None]:
+        """See the protocol."""
+        found: Sequence[np.ndarray | None] = self._inner.embed_encoded(data)  # type: ignore[attr-defined]
+        return found
+
+
+class _Call:
+    """Images of one caller: its turn comes when they have vectors or an error, or when it leads the next pass."""
+
+    def __init__(self, pixels: Sequence[np.ndarray], alone: bool = False) -> None:
+        self.pixels, self.alone, self.leads = pixels, alone, False
+        self.vectors: np.ndarray | None = None
+        self.error: Exception | None = None
+        self.seconds = 0.0
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+
+def batching(inner: Embedder, wait: float = 0.0, on_pass: OnPass | None = None) -> BatchingEmbedder:
+    """A `BatchingEmbedder` around an embedder, of the class that offers what it does."""
+    kind = BatchingEncodedEmbedder if isinstance(inner, EncodedEmbedder) else BatchingEmbedder
+    return kind(inner, wait, on_pass)
+
+
+def _after_fork() -> None:
+    """The threads that ran and waited do not exist in a fork, and a lock may be held by one of them."""
+    for one in list(_here):
+        one._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,57 @@
+"""What the routes of one server share, and how a route gets at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from dinosearch.server.background import Background
+from dinosearch.server.catalogue import Catalogue, Served
+from dinosearch.server.cursors import Cursors
+from dinosearch.server.fetching import Fetcher
+from dinosearch.server.jobs import Jobs
+from dinosearch.server.metrics import Metrics
+from dinosearch.server.picture_cache import PictureCache
+from dinosearch.server.problems import Refused
+from dinosearch.server.sessions import Sessions
+from dinosearch.server.settings import Settings
+from dinosearch.server.shown import Shown
+from dinosearch.server.work import Work
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of one server."""
+
+    settings: Settings
+    catalogue: Catalogue
+    work: Work
+    cursors: Cursors
+    fetcher: Fetcher
+    shown: Shown
+    pictures: PictureCache
+    sessions: Sessions
+    background: Background
+    jobs: Jobs
+    metrics: Metrics
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+def _served(
+    request: Request,
+    name: Annotated[str, Path(min_length=1, max_length=100, description="Name of a collection.")],
+) -> Served:
+    try:
+        return _context(request).catalogue[name]
+    except KeyError:
+        raise Refused(404, "NoSuchCollection", "there is no collection of that name") from None
+
+
+Shared = Annotated[Context, Depends(_context)]
+Asked = Annotated[Served, Depends(_served)]

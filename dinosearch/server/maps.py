@@ -1,0 +1,119 @@
+"""The routes that look at a whole collection: the map of it and its duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from dinosearch.analysis import Group, find, project
+from dinosearch.collection import Collection
+from dinosearch.errors import ImageNotFoundError
+from dinosearch.server.answers import Computing, Groups, Map
+from dinosearch.server.background import Answered
+from dinosearch.server.catalogue import Served
+from dinosearch.server.context import Asked, Context, Shared
+from dinosearch.server.cursors import digest
+from dinosearch.server.problems import invalid
+from dinosearch.server.replies import json_reply, problems
+from dinosearch.server.schemas import Cursor, QueryCount, Where
+
+routes = APIRouter(prefix="/v1/collections/{name}", tags=["overview"])
+AGAIN = {"Retry-After": "1"}
+_LATER: dict[int | str, dict[str, Any]] = {
+    202: {"model": Computing, "description": "It is being made; ask again after Retry-After seconds."}
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {**problems(404), **_LATER}
+
+
+@routes.get("/map", operation_id="map", summary="A map of the collection", response_model=Map, responses=_RESPONSES)
+async def map_(context: Shared, served: Asked) -> Response:
+    """Place each image in the plane, so that images that look alike lie together."""
+
+    def draw(found: Answered) -> Response:
+        made = found.result
+        points = zip(made.ids.tolist(), *np.round(made.xy.astype(float), 5).T.tolist(), strict=True)
+        return json_reply({"state": found.state, "points": list(points), "method": made.method})
+
+    return await context.work.run(
+        lambda: _asked(context, served, "map", lambda progress: project(served.collection, progress), draw)
+    )
+
+
+@routes.get(
+    "/duplicates",
+    operation_id="duplicates",
+    summary="Groups of duplicates",
+    response_model=Groups,
+    responses=_RESPONSES,
+)
+async def duplicates(
+    context: Shared,
+    served: Asked,
+    threshold: Annotated[
+        float, Query(gt=0, le=1, allow_inf_nan=False, description="Smallest cosine of a pair.")
+    ] = 0.95,
+    within: Annotated[Where, Query(description="Only groups with a file in this folder.")] = None,
+    limit: Annotated[QueryCount, Query(description="Groups of a page.")] = 50,
+    cursor: Annotated[Cursor, Query()] = None,
+) -> Response:
+    """Group files that are equal, and images that are nearly the same."""
+    if within and context.shown.hidden:
+        raise invalid("this server hides folders", "within")
+    bound = digest("duplicates", served.name, threshold, within)
+    begin = int(context.cursors.read(bound, cursor)) if cursor else 0
+
+    def page(found: Answered) -> Response:
+        groups: list[dict[str, Any]] = []
+        place = begin
+        while place < len(found.result) and len(groups) < limit:
+            described = _described(served.collection, found.result[place])
+            place += 1
+            if len(described["files"]) > 1 and _inside(described["files"], within):
+                groups.append(described)
+        for group in groups:
+            group["files"] = [context.shown.row(row) for row in group["files"]]
+        more = context.cursors.make(bound, place) if place < len(found.result) else None
+        return json_reply({"state": found.state, "groups": groups, "next": more})
+
+    threshold = max(round(threshold, 4), 0.0001)
+    return await context.work.run(
+        lambda: _asked(
+            context,
+            served,
+            f"duplicates {threshold}",
+            lambda progress: find(served.collection, threshold, progress),
+            page,
+        )
+    )
+
+
+def _asked(
+    context: Context, served: Served, what: str, compute: Callable[..., Any], answer: Callable[[Answered], Response]
+) -> Response:
+    found = context.background.ask((served.name, what), served.state(), compute)
+    if isinstance(found, Answered):
+        return answer(found)
+    return json_reply({"status": "computing", "progress": found}, 202, AGAIN)
+
+
+def _described(collection: Collection, group: Group) -> dict[str, Any]:
+    """A group with its files that are still there, each with its cosine to the first image."""
+    rows = list(collection.files(f"id in ({', '.join(map(str, group.ids))})"))
+    numbers = list(dict.fromkeys(row["id"] for row in rows))
+    try:
+        vectors = collection.vectors(numbers)[1]
+    except ImageNotFoundError:  # one has left since
+        return {"kind": group.kind, "files": []}
+    scores = dict(zip(numbers, (vectors @ vectors[0]).tolist(), strict=True)) if numbers else {}
+    return {"kind": group.kind, "score": group.score, "files": [{**row, "score": scores[row["id"]]} for row in rows]}
+
+
+def _inside(files: list[dict[str, Any]], folder: str | None) -> bool:
+    if not folder:
+        return True
+    start = folder.rstrip("/\\")
+    return any(row["path"].startswith((f"{start}/", f"{start}\\", f"{start}::")) for row in files)

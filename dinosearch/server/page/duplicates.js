@@ -1,0 +1,191 @@
+// Files that are equal or nearly so, in groups: which to keep and which to remove is marked, and the list exported.
+
+import { announce, tell } from "./announce.js";
+import { at, wait } from "./api.js";
+import { ask as confirm } from "./confirm.js";
+import { bestOf, copyCard } from "./copy.js";
+import { button, el, put, segments } from "./dom.js";
+import { asCsv, asList, save } from "./export.js";
+import { bytes, count, counted } from "./format.js";
+import { run } from "./jobs.js";
+import { moveAmong } from "./keys.js";
+import { marksOf } from "./marks.js";
+import { format } from "./state.js";
+
+const NEARNESS = [
+    ["0.99", "Nearly equal"],
+    ["0.95", "Very alike"],
+    ["0.9", "Alike"],
+];
+const ABOUT =
+    "Files with the same content, and photos that are nearly the same. Marks make a list; no file is ever deleted from the disk.";
+const KEEPS =
+    "They will no longer be found. The files stay on the disk, and the next indexing run of their folder brings them back.";
+
+export function duplicatesView(app) {
+    const nearness = segments("How alike", NEARNESS, "0.95", (chosen) => {
+        threshold = chosen;
+        load();
+    });
+    const summary = el("p", { role: "status" });
+    const marking = button("Mark all but the best", {
+        icon: "check",
+        onclick: () => markAll((file, best) => file !== best),
+    });
+    const clearing = button("Clear marks", { class: "quiet compact", onclick: () => markAll(() => false) });
+    const table = button("Export table", { icon: "download", class: "compact", onclick: exportTable });
+    const names = button("Export list", { icon: "download", class: "compact", onclick: exportList });
+    const removing = button("Remove", { icon: "close", class: "strong compact", onclick: removeMarked });
+    const list = el("ol.groups", { onkeydown: pressed });
+    const more = button("Show more", { onclick: () => page(cursor) });
+    const foot = el("div.foot", { hidden: true }, more);
+    const bar = el("progress", { max: 1, hidden: true, "aria-label": "Looking for duplicates" });
+    const buttons = el("div.buttons", {}, marking, clearing, table, names, removing);
+    const toolbar = el("div.toolbar", { role: "group", "aria-label": "Marks" }, summary, buttons);
+    const head = el("header", {}, el("div", {}, el("h1", {}, "Duplicates"), el("p", {}, ABOUT)), nearness);
+    const node = el("div.page", {}, head, toolbar, bar, list, foot);
+    let threshold = "0.95";
+    let groups = [];
+    let cards = [];
+    let cursor = null;
+    let marks = null;
+    let shownOf = null;
+    let giveUp = new AbortController();
+
+    async function load() {
+        giveUp.abort();
+        giveUp = new AbortController();
+        [groups, cards] = [[], []];
+        marks = marksOf(app.facts.name);
+        put(list);
+        foot.hidden = toolbar.hidden = true;
+        bar.removeAttribute("value");
+        bar.hidden = false;
+        await page(null);
+    }
+
+    async function page(from) {
+        const { signal } = giveUp;
+        const query = new URLSearchParams({ threshold, limit: "40", ...(from && { cursor: from }) });
+        const progress = (share) => {
+            if (share !== null) bar.value = share;
+        };
+        more.disabled = true;
+        try {
+            const answer = await wait(`${at(app.facts.name, "duplicates")}?${query}`, { signal, progress });
+            if (signal.aborted) return;
+            const first = groups.length;
+            groups.push(...answer.groups);
+            cursor = answer.next;
+            list.append(...answer.groups.map((group, place) => groupOf(group, first + place)));
+            toolbar.hidden = false;
+            summarise();
+            if (!groups.length) put(list, el("li.empty", {}, "No two photos are that alike."));
+        } catch (problem) {
+            if (problem.name !== "AbortError") put(list, el("li.empty", { role: "alert" }, problem.message));
+        } finally {
+            if (!signal.aborted) {
+                bar.hidden = true;
+                foot.hidden = !cursor;
+                more.disabled = false;
+            }
+        }
+    }
+
+    function groupOf({ kind, files }, place) {
+        const best = bestOf(files);
+        const made = files.map((file) => {
+            const href = format({ ...app.fresh(), examples: [{ id: file.id, weight: 1 }] });
+            // In a group of near copies some may be equal: their files are of one image.
+            const equal = kind === "near" && files.some((other) => other !== file && other.id === file.id);
+            const told = { marks, changed: summarise };
+            return copyCard(file, { collection: app.facts.name, href, best: file === best, equal, ...told });
+        });
+        cards.push(...made);
+        const title = `${place + 1}. ${kind === "exact" ? "The same content" : "Nearly the same"}`;
+        return el(
+            "li.group.card",
+            { class: files.length > 3 ? "many" : "" },
+            el("h2", {}, title, " ", el("span.muted", {}, counted(files.length, "file"))),
+            el("ul.files", {}, ...made.map((card) => card.node)),
+        );
+    }
+
+    function pressed(event) {
+        const node = event.target.closest?.(".copy");
+        if (!node || event.ctrlKey || event.metaKey || event.altKey) return;
+        const card = cards.find((one) => one.node === node);
+        const key = event.key.toLowerCase();
+        if (key === "r" || key === "delete") card.mark(true);
+        else if (key === "k") card.mark(false);
+        else {
+            moveAmong(event, list, event.target.matches(".remove") ? "button.remove" : "a.open");
+            return;
+        }
+        event.preventDefault();
+    }
+
+    const toRemove = () => cards.map((card) => card.file).filter((file) => marks.has(file));
+
+    function markAll(whether) {
+        for (const { files } of groups) for (const file of files) marks.set(file, whether(file, bestOf(files)));
+        for (const card of cards) card.paint();
+        summarise();
+        announce(`${counted(toRemove().length, "file")} marked`);
+    }
+
+    function summarise() {
+        const gone = toRemove();
+        const size = bytes(gone.reduce((sum, file) => sum + file.size, 0));
+        const found = `${counted(groups.length, "group")}${cursor ? " so far" : ""}, ${counted(cards.length, "file")}`;
+        summary.textContent = `${found}; ${gone.length ? `${count(gone.length)} marked for removal, ${size}` : "none marked"}`;
+        names.disabled = clearing.disabled = removing.disabled = gone.length === 0;
+        table.disabled = marking.disabled = groups.length === 0;
+        removing.hidden = !app.facts.writable;
+        removing.lastChild.textContent = gone.length ? `Remove ${count(gone.length)}` : "Remove";
+    }
+
+    function exportTable() {
+        save(`duplicates-${app.facts.name}.csv`, "text/csv", asCsv(groups, marks));
+    }
+    function exportList() {
+        save(`remove-${app.facts.name}.txt`, "text/plain", asList(toRemove()));
+    }
+
+    async function removeMarked() {
+        const gone = toRemove();
+        if (!(await confirm(`Remove ${counted(gone.length, "file")} from the collection?`, KEEPS, "Remove"))) return;
+        removing.disabled = true;
+        try {
+            await run(app.facts.name, "remove", { targets: gone.map(targetOf) });
+            tell(`${counted(gone.length, "file")} removed from the collection.`);
+            for (const file of gone) marks.set(file, false);
+            await app.reload();
+        } catch (problem) {
+            tell(problem.message);
+            removing.disabled = false;
+        }
+    }
+
+    return {
+        node,
+        title: () => "Duplicates",
+        async show() {
+            const wanted = `${app.facts.name} ${app.facts.state}`;
+            if (shownOf === wanted) return;
+            shownOf = wanted;
+            await load();
+        },
+        leave() {
+            if (bar.hidden) return;
+            giveUp.abort();
+            shownOf = null;
+        },
+        stale: () => {
+            shownOf = null;
+        },
+    };
+}
+
+/** A path where the server shows paths, and else the number. */
+const targetOf = ({ id, path }) => (/[/\\]/.test(path) ? path : `id:${id}`);

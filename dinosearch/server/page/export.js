@@ -1,0 +1,32 @@
+// Files that the page makes and the browser saves.
+
+const COLUMNS = ["mark", "group", "kind", "id", "path", "score", "width", "height", "size", "taken"];
+
+/** All files of all groups with their marks, as comma-separated values (RFC 4180). */
+export function asCsv(groups, marks) {
+    const rows = groups.flatMap(({ kind, files }, place) =>
+        files.map((file) => ({ ...file, mark: marks.has(file) ? "remove" : "keep", group: place + 1, kind })),
+    );
+    const cell = (value) => {
+        const text = typeof value === "number" && !Number.isInteger(value) ? value.toFixed(4) : String(value ?? "");
+        return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    return (
+        [COLUMNS, ...rows.map((row) => COLUMNS.map((name) => row[name]))]
+            .map((row) => row.map(cell).join(","))
+            .join("\r\n") + "\r\n"
+    );
+}
+
+/** The paths that are marked, one a line. */
+export const asList = (files) => files.map(({ path }) => `${path}\n`).join("");
+
+/** Let the browser save a text. */
+export function save(name, type, text) {
+    const address = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+    const link = document.createElement("a");
+    link.href = address;
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}

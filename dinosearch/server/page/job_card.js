@@ -1,0 +1,64 @@
+// One job: what it does, how far it is, how long it will take, and how it ended.
+
+import { announce, tell } from "./announce.js";
+import { button, el, put } from "./dom.js";
+import { count, seconds } from "./format.js";
+import { cancel, watch } from "./jobs.js";
+
+const ENDED = ["done", "failed", "cancelled"];
+const COUNTS = ["added", "unchanged", "moved", "changed", "removed", "failed"];
+
+/** The card of a job, which follows it to its end and then calls `ended`. */
+export function jobCard(job, ended) {
+    const what = [job.verb, ...(job.arguments?.paths ?? [])].join(" ");
+    const state = el("p", {}, "Waiting to begin");
+    const bar = el("progress", { max: 1, "aria-label": `Progress of ${what}` });
+    const stop = button("Cancel", {
+        class: "compact",
+        onclick: async () => {
+            stop.disabled = true;
+            await cancel(job.id).catch((problem) => tell(problem.message));
+        },
+    });
+    const node = el("li.job.card", {}, el("div.heading", {}, el("h3", {}, what), stop), bar, state);
+
+    const finish = (text, failed = false) => {
+        bar.remove();
+        stop.remove();
+        node.classList.toggle("bad", failed);
+        put(state, text);
+        announce(`${what}: ${text}`);
+    };
+
+    if (ENDED.includes(job.status)) {
+        finish(
+            job.status === "done" ? words(job.result) : (job.problem?.detail ?? job.status),
+            job.status === "failed",
+        );
+        return node;
+    }
+    watch(job.id, ({ stage, done, total, rate, eta }) => {
+        if (total) bar.value = done / total;
+        else bar.removeAttribute("value");
+        const parts = [stage, total ? `${count(done)} of ${count(total)}` : count(done)];
+        if (rate) parts.push(`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second`);
+        if (eta !== null && eta !== undefined) parts.push(`${seconds(eta)} left`);
+        state.textContent = parts.join(" · ");
+    }).then(
+        (result) => {
+            finish(words(result));
+            ended();
+        },
+        (problem) => {
+            finish(problem.message, true);
+            ended();
+        },
+    );
+    return node;
+}
+
+function words(result) {
+    if (!result || typeof result !== "object") return "Done.";
+    const parts = COUNTS.filter((name) => result[name]).map((name) => `${count(result[name])} ${name}`);
+    return `${parts.length ? parts.join(", ") : "Done"}${result.seconds ? ` in ${seconds(result.seconds)}` : ""}.`;
+}

@@ -1,0 +1,171 @@
+// The answer: tiles page by page, with a button for more that presses itself when it comes into sight.
+
+import { announce, tell } from "./announce.js";
+import { button, el } from "./dom.js";
+import { counted } from "./format.js";
+import { justifiedList } from "./grid.js";
+import { ask } from "./query.js";
+import { tile } from "./tile.js";
+
+const BY_ITSELF = 8; // pages; then the button waits to be pressed
+
+export function resultsView(app, { wrongFilter }) {
+    const title = el("h1", { id: "results-title", tabIndex: -1 }, "Results");
+    const took = el("p.muted.number");
+    const grid = justifiedList({ "aria-labelledby": "results-title" });
+    const none = el("p.empty", { hidden: true });
+    const more = button("Show more", { onclick: () => next() });
+    const foot = el("div.foot", { hidden: true }, more);
+    const node = el(
+        "section.results",
+        { "aria-labelledby": "results-title", "aria-busy": "false" },
+        el("div.heading", {}, title, took),
+        grid.node,
+        none,
+        foot,
+    );
+    let asked = null; // {state, cursor, pages, giveUp}
+    grid.node.addEventListener("keydown", quick);
+    new IntersectionObserver(
+        (entries) => {
+            if (entries.some((entry) => entry.isIntersecting) && asked?.cursor && asked.pages < BY_ITSELF) next();
+        },
+        { rootMargin: "600px" },
+    ).observe(foot);
+
+    function tileOf(hit) {
+        return tile(hit, {
+            collection: app.facts.name,
+            href: app.href({ show: hit.id }),
+            open: (event) => {
+                if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+                event.preventDefault();
+                app.change({ show: hit.id });
+            },
+            more: () => app.example(hit.id),
+            less: () => app.against(hit.id),
+        });
+    }
+
+    function quick(event) {
+        const id = Number(event.target.closest?.(".tile")?.dataset.id);
+        if (!id || event.ctrlKey || event.metaKey || event.altKey) return;
+        if (event.key === "+") app.example(id);
+        else if (event.key === "-") app.against(id);
+        else return;
+        event.preventDefault();
+    }
+
+    async function load(cursor) {
+        const { state, giveUp } = asked;
+        node.setAttribute("aria-busy", "true");
+        node.classList.toggle("busy", true);
+        more.disabled = true;
+        try {
+            const answer = await ask(state, app.facts, { cursor, signal: giveUp.signal });
+            if (asked.giveUp !== giveUp) return;
+            asked.cursor = answer.next;
+            asked.pages += 1;
+            const tiles = answer.hits.map(tileOf);
+            if (cursor) grid.add(tiles);
+            else grid.set(tiles);
+            told(answer, cursor);
+        } catch (problem) {
+            if (problem.name !== "AbortError") failed(problem, cursor);
+        } finally {
+            if (asked.giveUp === giveUp) {
+                node.setAttribute("aria-busy", "false");
+                node.classList.toggle("busy", false);
+                more.disabled = false;
+                foot.hidden = !asked.cursor;
+            }
+        }
+    }
+
+    function told(answer, cursor) {
+        const number = grid.tiles.length;
+        const text = number ? `${counted(number, "result")}${asked.cursor ? ", more below" : ""}` : "No results";
+        title.textContent = number
+            ? asked.cursor
+                ? `Best ${counted(number, "result")}`
+                : counted(number, "result")
+            : "No results";
+        if (!cursor) took.textContent = `${Math.max(1, Math.round(answer.took.total))} ms`;
+        took.hidden = !number;
+        none.hidden = number > 0;
+        none.textContent =
+            app.state.where || app.state.sure
+                ? "No photo passes the filters. Take one of them away, and there will be more."
+                : "Nothing was found.";
+        announce(text);
+        // Who began with a button that is gone now goes on at the answer.
+        if (!cursor && document.activeElement === document.body) title.focus({ preventScroll: true });
+        app.noticed(answer.state);
+    }
+
+    function failed(problem, cursor) {
+        if (cursor && problem.status === 422) {
+            asked.cursor = null; // the collection has changed, or this is as deep as pages go
+            return;
+        }
+        if (problem.kind === "FilterError") wrongFilter(problem.message);
+        if (cursor) {
+            tell(problem.message);
+            return;
+        }
+        grid.set([]);
+        title.textContent = "No results";
+        took.hidden = true;
+        none.hidden = false;
+        none.textContent =
+            problem.kind === "FilterError"
+                ? "The filter cannot be understood; what is wrong stands beside it."
+                : sentence(problem.message);
+        announce(none.textContent);
+    }
+
+    async function next() {
+        if (!asked?.cursor || more.disabled) return;
+        await load(asked.cursor);
+    }
+
+    return {
+        node,
+        /** Ask anew; the old answer stays until the new one is there. */
+        async ask(state) {
+            asked?.giveUp.abort();
+            asked = { state, cursor: null, pages: 0, giveUp: new AbortController() };
+            wrongFilter("");
+            foot.hidden = true;
+            await load(null);
+        },
+        /** Nothing can be asked: say why. */
+        stop(text) {
+            asked?.giveUp.abort();
+            asked = { state: null, cursor: null, pages: 0, giveUp: new AbortController() };
+            grid.set([]);
+            title.textContent = "No results";
+            took.hidden = foot.hidden = true;
+            none.hidden = false;
+            none.textContent = text;
+            node.classList.remove("busy");
+        },
+        next,
+        get hits() {
+            return grid.tiles.map((one) => one.hit);
+        },
+        get cursor() {
+            return asked?.cursor;
+        },
+        /** Put the focus on the tile of an image. */
+        focus(id) {
+            grid.tiles.find((one) => one.hit.id === id)?.link.focus();
+        },
+        /** Addresses in tiles hold the whole state, which may have changed since they were made. */
+        refresh() {
+            for (const one of grid.tiles) one.link.href = app.href({ show: one.hit.id });
+        },
+    };
+}
+
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;

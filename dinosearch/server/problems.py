@@ -1,0 +1,145 @@
+"""Errors as answers: application/problem+json (RFC 9457) with a sentence that names no path of this machine.
+
+The `type` tells a program which error it is: `urn:dinosearch:` and the name of the library's exception where it is one
+(`urn:dinosearch:FilterError`), or of the limit that was met (`urn:dinosearch:Overloaded`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from dinosearch.errors import (
+    CollectionMismatchError,
+    CollectionNotFoundError,
+    DamagedHomeError,
+    DamagedWeightsError,
+    DinosearchError,
+    HomeLockedError,
+    ImageNotFoundError,
+    ImageUnreadableError,
+    WeightsUnavailableError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:dinosearch:"
+
+STATUS: tuple[tuple[type[DinosearchError], int], ...] = (
+    (ImageNotFoundError, 404),
+    (HomeLockedError, 409),
+    (CollectionNotFoundError, 503),
+    (CollectionMismatchError, 503),
+    (DamagedHomeError, 503),
+    (DamagedWeightsError, 503),
+    (WeightsUnavailableError, 503),
+    (DinosearchError, 422),
+)
+"""The first class that fits: what is missing, what is not possible now, and else what was asked wrongly."""
+
+_SENTENCES: tuple[tuple[type[DinosearchError], str], ...] = (
+    (CollectionNotFoundError, "the collection is empty or not there any more; ask again when images were indexed"),
+    (CollectionMismatchError, "the collection was made with another model or version than this server has"),
+    (DamagedHomeError, "the collection is damaged; its owner can mend it with: dinosearch verify --repair"),
+    (DamagedWeightsError, "the model of this collection is damaged on the server"),
+    (WeightsUnavailableError, "the model of this collection is not on the server"),
+    (HomeLockedError, "another process is writing to the collection; try again later"),
+)
+"""What is said in place of sentences that tell about the server's disk."""
+
+INTERNAL = "something went wrong in the server; its log has more under this request id"
+_PATH = re.compile(r"(?<![\w.)\]])(?:[A-Za-z]:\\|~?/|\\\\)[^\s,;:'\"]*")
+_COMMAND = re.compile(r"(^|\s)(--\w|dinosearch \w)")
+
+
+class Refused(HTTPException):
+    """An error that the server itself finds.
+
+    Args:
+        status: of the answer.
+        kind: what stands behind `urn:dinosearch:`.
+        detail: one sentence without paths.
+        headers: of the answer.
+        more: further members of the JSON.
+    """
+
+    def __init__(
+        self, status: int, kind: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(status, detail, dict(headers or {}))
+        self.kind = kind
+        self.more = more
+
+
+def overloaded(detail: str = "the server is busy; try again", seconds: int = 1) -> Refused:
+    """503 for what is too much at once."""
+    return Refused(503, "Overloaded", detail, {"Retry-After": str(seconds)})
+
+
+def invalid(detail: str, where: str = "") -> Refused:
+    """422 for a part of a request that cannot be."""
+    return Refused(422, "Invalid", f"{where}: {detail}" if where else detail)
+
+
+def of_error(error: Exception, homes: Iterable[str] = ()) -> Refused:
+    """The answer to what the library raised; `homes` are folders that no sentence may name."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, HTTPException):
+        return Refused(error.status_code, _title(error.status_code), str(error.detail), error.headers)
+    if isinstance(error, DinosearchError):
+        status = next(status for kind, status in STATUS if isinstance(error, kind))
+        headers = {"Retry-After": "5"} if status == 503 else {}
+        return Refused(status, type(error).__name__, _sentence(error, homes), headers)
+    if isinstance(error, (ValueError, TypeError)) and _raised_on_purpose(error):
+        return Refused(422, "Invalid", without_paths(str(error), homes))
+    return Refused(500, "Internal", INTERNAL)
+
+
+def answer(refused: Refused, request_id: str) -> Response:
+    """The problem as JSON."""
+    body = {
+        "type": URN + refused.kind,
+        "title": HTTPStatus(refused.status_code).phrase,
+        "status": refused.status_code,
+        "detail": refused.detail,
+        "request_id": request_id,
+        **refused.more,
+    }
+    return Response(json.dumps(body), refused.status_code, dict(refused.headers or {}), MEDIA_TYPE)
+
+
+def without_paths(text: str, homes: Iterable[str] = ()) -> str:
+    """The sentence without folders of this machine and without the commands that only its owner can run."""
+    for home in sorted(homes, key=len, reverse=True):
+        text = text.replace(home, "the collection")
+    first, *others = text.split("; ")
+    kept = [first, *(clause for clause in others if not _COMMAND.search(clause))]
+    return _PATH.sub("...", "; ".join(kept))
+
+
+def _sentence(error: DinosearchError, homes: Iterable[str]) -> str:
+    if isinstance(error, ImageUnreadableError):
+        return f"the image cannot be read: {without_paths(error.reason, homes)}"
+    if isinstance(error, ImageNotFoundError):
+        number = re.search(r"id:(\d+)", str(error))
+        return f"there is no image id:{number[1]} that can be asked with" if number else "there is no such image"
+    said = next((sentence for kind, sentence in _SENTENCES if isinstance(error, kind)), None)
+    return said or without_paths(str(error), homes)
+
+
+def _raised_on_purpose(error: BaseException) -> bool:
+    """Whether a check of dinosearch raised it, and not NumPy or Python in the middle of its work."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("dinosearch.")
+
+
+def _title(status: int) -> str:
+    return "".join(word.capitalize() for word in HTTPStatus(status).phrase.replace("-", " ").split())
