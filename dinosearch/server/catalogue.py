@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from dinosearch.collection import Collection
 from dinosearch.errors import CollectionNotFoundError, DinosearchError
 from dinosearch.home import Home
 from dinosearch.images import start_ahead
+from dinosearch.protocols import Embedder
 from dinosearch.server.batching import OnPass, batching
 from dinosearch.server.settings import Settings
 
@@ -71,6 +73,22 @@ class Served:
                 # The one before closes itself when the last question to it is answered.
                 self._opened, self._identity = self._opener(), identity
             return self._opened
+
+    @contextmanager
+    def changing(self) -> Iterator[Collection]:
+        """The collection for a job, opened beside the one that answers: training an index locks what trains it.
+
+        Who asks takes over each committed state, as if another process had made it. The model is shared.
+        """
+        answering = self.collection
+        if self._opener is None:
+            yield answering
+            return
+        embedder: Embedder | None = None
+        with suppress(DinosearchError):  # a job that needs it is told
+            embedder = answering.embedder
+        with Collection.open(self.home, embedder=embedder, notify=_log.info) as opened:
+            yield opened
 
     def state(self) -> int:
         """A number that rises with every commit."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response, StreamingResponse
 
+from dinosearch.protocols import Progress
 from dinosearch.server.bodies import body_of, json_body
 from dinosearch.server.context import Asked, Context, Shared
 from dinosearch.server.job_verbs import VERBS, JobShown, JobsShown, JobWanted, Judged, arguments_of
@@ -41,15 +42,14 @@ async def start(
     _require_writable(context)
 
     def begin() -> Job:
-        collection = served.collection
-        given = arguments_of(wanted, collection, context.settings.roots)
+        given = arguments_of(wanted, served.collection, context.settings.roots)
         work = VERBS[wanted.verb][1]
-        return context.jobs.start(
-            served.name,
-            wanted.verb,
-            wanted.arguments,
-            lambda progress: _shown(work(collection, given, progress), context),
-        )
+
+        def run(progress: Progress) -> dict[str, Any]:
+            with served.changing() as collection:
+                return _shown(work(collection, given, progress), context)
+
+        return context.jobs.start(served.name, wanted.verb, wanted.arguments, run)
 
     job = await context.work.run(begin)
     return json_reply(job.to_dict(), 202, {"Location": f"/v1/jobs/{job.id}"})

@@ -1,7 +1,7 @@
 """Jobs: the verbs that change a collection or take long, one at a time for each collection, followed by events.
 
-A job runs in a thread of this process over the collection that also answers. It is cancelled by its progress report,
-which raises: the library keeps what was committed, and the next run goes on from there.
+A job runs in a thread of this process over the collection, opened a second time. It is cancelled by its progress
+report, which raises: the library keeps what was committed, and the next run goes on from there.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -133,8 +134,8 @@ def test_a_query_decodes_in_another_process(
     with Collection.open(tmp_path / "home", create=True, embedder=fake_embedder) as collection:  # type: ignore[arg-type]
         collection.index(photo_folder)
         monkeypatch.delenv("DINOSEARCH_DECODE")
-        for module in ("answer", "resize"):  # here nothing can be decoded any more
-            monkeypatch.setattr(sys.modules[f"dinosearch.images.{module}"], "decode", None)
+        for module in ("answer", "resizing"):  # here nothing can be decoded any more
+            monkeypatch.setattr(import_module(f"dinosearch.images.{module}"), "decode", None)
         hits = collection.query(photo_folder / "03.png", include_self=True)
         assert Path(hits[0].path).name == "03.png" and hits[0].score > 0.999
         with pytest.raises(ImageUnreadableError, match="not an image"):
