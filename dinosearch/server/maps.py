@@ -94,7 +94,10 @@ async def duplicates(
 def _asked(
     context: Context, served: Served, what: str, compute: Callable[..., Any], answer: Callable[[Answered], Response]
 ) -> Response:
-    found = context.background.ask((served.name, what), served.state(), compute)
+    try:
+        found = context.background.ask((served.name, what), served.state(), compute)
+    except ImageNotFoundError:  # an image left while it was computed: the next who asks begins anew
+        found = None
     if isinstance(found, Answered):
         return answer(found)
     return json_reply({"status": "computing", "progress": found}, 202, AGAIN)
