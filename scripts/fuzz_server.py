@@ -34,7 +34,7 @@ from schemathesis.specs.openapi import checks as document
 
 from dinosearch import Collection
 from dinosearch.server.app import create_app
-from dinosearch.server.protocol import GuardedProtocol
+from dinosearch.server.guards.protocol import GuardedProtocol
 from dinosearch.server.settings import Settings
 
 TOKEN = "fuzz-fuzz-fuzz-fuzz"

@@ -12,7 +12,7 @@ import uvicorn
 
 from dinosearch import Collection
 from dinosearch.server.app import create_app
-from dinosearch.server.protocol import GuardedProtocol
+from dinosearch.server.guards.protocol import GuardedProtocol
 from dinosearch.server.settings import Settings
 
 

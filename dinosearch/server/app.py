@@ -15,28 +15,29 @@ from starlette.responses import Response
 from dinosearch import __version__
 from dinosearch.collection import Collection
 from dinosearch.errors import DinosearchError
-from dinosearch.server import collections, explain, health, job_routes, maps, pictures, search, session, vectors
-from dinosearch.server.background import Background
-from dinosearch.server.bodies import refusal
 from dinosearch.server.catalogue import Catalogue
 from dinosearch.server.context import Context
-from dinosearch.server.cursors import Cursors
-from dinosearch.server.fetching import Fetcher
-from dinosearch.server.guards import REQUEST_ID, HostGuard, Named, OriginGuard, SafeHeaders, TokenGuard, host_of
-from dinosearch.server.jobs import Jobs
-from dinosearch.server.limits import BodyLimits
-from dinosearch.server.logs import Observed
-from dinosearch.server.metrics import Metrics, metric_routes
-from dinosearch.server.openapi import describe
-from dinosearch.server.pages import login_page, page_routes
-from dinosearch.server.picture_cache import PictureCache
-from dinosearch.server.problems import answer, of_error
-from dinosearch.server.replies import json_reply
-from dinosearch.server.session import COOKIE
-from dinosearch.server.sessions import Sessions
+from dinosearch.server.guards.fetching import Fetcher
+from dinosearch.server.guards.limits import BodyLimits
+from dinosearch.server.guards.request import REQUEST_ID, HostGuard, Named, OriginGuard, SafeHeaders, TokenGuard, host_of
+from dinosearch.server.guards.sessions import Sessions
+from dinosearch.server.routes import collections, explain, health, maps, pictures, search, session, vectors
+from dinosearch.server.routes import jobs as job_routes
+from dinosearch.server.routes.pages import login_page, page_routes
+from dinosearch.server.routes.session import COOKIE
 from dinosearch.server.settings import LOOPBACK, WILDCARDS, Settings
-from dinosearch.server.shown import Shown
-from dinosearch.server.work import Admission, Work
+from dinosearch.server.watching.logs import Observed
+from dinosearch.server.watching.metrics import Metrics, metric_routes
+from dinosearch.server.wire.bodies import refusal
+from dinosearch.server.wire.cursors import Cursors
+from dinosearch.server.wire.openapi import describe
+from dinosearch.server.wire.problems import answer, of_error
+from dinosearch.server.wire.replies import json_reply
+from dinosearch.server.wire.shown import Shown
+from dinosearch.server.work.background import Background
+from dinosearch.server.work.jobs import Jobs
+from dinosearch.server.work.picture_cache import PictureCache
+from dinosearch.server.work.threads import Admission, Work
 
 OPENAPI = "/v1/openapi.json"
 _log = logging.getLogger("dinosearch.server")

@@ -7,18 +7,18 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from dinosearch.server.background import Background
 from dinosearch.server.catalogue import Catalogue, Served
-from dinosearch.server.cursors import Cursors
-from dinosearch.server.fetching import Fetcher
-from dinosearch.server.jobs import Jobs
-from dinosearch.server.metrics import Metrics
-from dinosearch.server.picture_cache import PictureCache
-from dinosearch.server.problems import Refused
-from dinosearch.server.sessions import Sessions
+from dinosearch.server.guards.fetching import Fetcher
+from dinosearch.server.guards.sessions import Sessions
 from dinosearch.server.settings import Settings
-from dinosearch.server.shown import Shown
-from dinosearch.server.work import Work
+from dinosearch.server.watching.metrics import Metrics
+from dinosearch.server.wire.cursors import Cursors
+from dinosearch.server.wire.problems import Refused
+from dinosearch.server.wire.shown import Shown
+from dinosearch.server.work.background import Background
+from dinosearch.server.work.jobs import Jobs
+from dinosearch.server.work.picture_cache import PictureCache
+from dinosearch.server.work.threads import Work
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ from uvicorn.supervisors import Multiprocess
 
 from dinosearch.capacity import keep_little_memory
 from dinosearch.errors import DinosearchError, SettingError
-from dinosearch.server import logs
 from dinosearch.server.app import create_app
 from dinosearch.server.catalogue import Catalogue
-from dinosearch.server.metrics import SHARED
-from dinosearch.server.protocol import GuardedProtocol
+from dinosearch.server.guards.protocol import GuardedProtocol
 from dinosearch.server.settings import Settings
+from dinosearch.server.watching import logs
+from dinosearch.server.watching.metrics import SHARED
 
 HANDED_OVER = "DINOSEARCH_SERVER"
 """Environment variable with the settings of workers: it is not seen by other users, as a command line is."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dinosearch.protocols import EncodedEmbedder, Resting
-from dinosearch.server.batching import BatchingEmbedder, batching
+from dinosearch.server.work.batching import BatchingEmbedder, batching
 from tests.conftest import FakeEmbedder
 
 LONG = 30
@@ -228,7 +228,7 @@ FORK = """
 import os, sys, threading, time, warnings
 import numpy as np
 warnings.simplefilter("ignore")
-from dinosearch.server.batching import batching
+from dinosearch.server.work.batching import batching
 from tests.conftest import FakeEmbedder
 class Slow(FakeEmbedder):
     def embed(self, pixels):

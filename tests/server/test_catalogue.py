@@ -13,9 +13,9 @@ from dinosearch import Collection
 from dinosearch.errors import CollectionNotFoundError
 from dinosearch.server import catalogue
 from dinosearch.server.app import create_app
-from dinosearch.server.batching import BatchingEmbedder
 from dinosearch.server.catalogue import Catalogue
 from dinosearch.server.settings import Settings
+from dinosearch.server.work.batching import BatchingEmbedder
 from tests.conftest import write_photo
 from tests.server.conftest import ADDRESS, Indexed, make_home
 

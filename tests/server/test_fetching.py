@@ -19,8 +19,8 @@ import anyio
 import pytest
 
 from dinosearch.errors import ImageUnreadableError
-from dinosearch.server.addresses import is_public
-from dinosearch.server.fetching import Fetcher
+from dinosearch.server.guards.addresses import is_public
+from dinosearch.server.guards.fetching import Fetcher
 
 IMAGE = bytes(range(256)) * 40
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"

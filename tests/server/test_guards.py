@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from dinosearch.errors import SettingError
-from dinosearch.server.guards import host_of
-from dinosearch.server.limits import BodyLimits
+from dinosearch.server.guards.limits import BodyLimits
+from dinosearch.server.guards.request import host_of
 from dinosearch.server.settings import Settings, named
 from tests.server.conftest import HERE
 from tests.server.test_search import assert_problem
@@ -159,7 +159,7 @@ def test_a_session_ends(serve, monkeypatch):
     client.post("/v1/session", json={"token": TOKEN})
     cookie = {"Cookie": f"dinosearch={client.cookies['dinosearch']}"}
     assert client.get("/v1/collections", headers=cookie).status_code == 200
-    monkeypatch.setattr("dinosearch.server.sessions.time.time", lambda: 4e9)
+    monkeypatch.setattr("dinosearch.server.guards.sessions.time.time", lambda: 4e9)
     assert client.get("/v1/collections", headers=cookie).status_code == 401
 
 

@@ -15,9 +15,10 @@ from starlette.testclient import TestClient
 
 from dinosearch import Collection
 from dinosearch.protocols import Progress
-from dinosearch.server import job_routes, jobs
 from dinosearch.server.app import create_app
+from dinosearch.server.routes import jobs as job_routes
 from dinosearch.server.settings import Settings
+from dinosearch.server.work import jobs
 from tests.conftest import FakeEmbedder, write_photo
 from tests.server.conftest import ADDRESS, HERE, NAME, Serve
 

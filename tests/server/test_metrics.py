@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from dinosearch.server import logs
+from dinosearch.server.watching import logs
 from tests.server.conftest import HERE, Indexed, Serve
 
 SEARCH = "/v1/collections/{name}/search"

@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from dinosearch.server.pages import FOLDER, TYPES, page_routes
-from dinosearch.server.replies import ANYWHERE
+from dinosearch.server.routes.pages import FOLDER, TYPES, page_routes
+from dinosearch.server.wire.replies import ANYWHERE
 
 PAGES = sorted(path for path in FOLDER.rglob("*") if path.is_file())
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dinosearch.server.picture_cache import PictureCache
+from dinosearch.server.work.picture_cache import PictureCache
 from tests.server.conftest import HERE
 from tests.server.test_search import assert_problem
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from dinosearch.server.protocol import ConnectionLimits, GuardedProtocol, guarded
+from dinosearch.server.guards.protocol import ConnectionLimits, GuardedProtocol, guarded
 
 LIMITS = ConnectionLimits(
     head_seconds=0.4, rest_seconds=0.4, reading_seconds=0.4, head_bytes=8 << 10, headers=20, pipelined=4, connections=12

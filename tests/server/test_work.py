@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from starlette.testclient import TestClient
 
-from dinosearch.server.problems import Refused
-from dinosearch.server.work import Admission, Work
+from dinosearch.server.wire.problems import Refused
+from dinosearch.server.work.threads import Admission, Work
 from tests.server.conftest import HERE, Indexed, Serve
 
 LONG = 30
@@ -154,7 +154,7 @@ def test_a_full_server_refuses_uploads_before_it_reads_them() -> None:
             await asyncio.get_running_loop().create_task(_fresh(Admission(app, work)(context, receive, send)))
 
     async def _fresh(call: Awaitable[None]) -> None:
-        from dinosearch.server import work as module
+        from dinosearch.server.work import threads as module
 
         module._admitted.set(False)
         await call

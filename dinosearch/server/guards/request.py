@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dinosearch.server.problems import Refused, answer, of_error
+from dinosearch.server.wire.problems import Refused, answer, of_error
 
 REQUEST_ID = "dinosearch.request_id"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from dinosearch.server.problems import MEDIA_TYPE
+from dinosearch.server.wire.problems import MEDIA_TYPE
 
 _SAID = {
     400: "The request is broken.",

@@ -9,7 +9,7 @@ import hmac
 import json
 from typing import Any
 
-from dinosearch.server.problems import Refused, invalid
+from dinosearch.server.wire.problems import Refused, invalid
 
 _TAG = 16  # bytes of the HMAC
 

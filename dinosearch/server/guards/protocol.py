@@ -16,7 +16,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from dinosearch.server.problems import MEDIA_TYPE, URN
+from dinosearch.server.wire.problems import MEDIA_TYPE, URN
 
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"origin", b"authorization"})
 """Headers that a second one of makes it unclear who was asked for what."""

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from dinosearch.records.wire import explanation_to_dict
-from dinosearch.server.answers import Explained
-from dinosearch.server.bodies import body_of, checked, json_body, upload, upload_of
 from dinosearch.server.catalogue import Served
 from dinosearch.server.context import Asked, Context, Shared
-from dinosearch.server.problems import invalid
-from dinosearch.server.questions import image_of
-from dinosearch.server.replies import json_reply, problems
-from dinosearch.server.schemas import ExplainQuestion, Result
+from dinosearch.server.wire.answers import Explained
+from dinosearch.server.wire.bodies import body_of, checked, json_body, upload, upload_of
+from dinosearch.server.wire.problems import invalid
+from dinosearch.server.wire.questions import image_of
+from dinosearch.server.wire.replies import json_reply, problems
+from dinosearch.server.wire.schemas import ExplainQuestion, Result
 
 routes = APIRouter(prefix="/v1/collections/{name}/explain", tags=["explain"])
 PNG = "image/png"

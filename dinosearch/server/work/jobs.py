@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dinosearch.protocols import Progress
-from dinosearch.server.problems import Refused, of_error
+from dinosearch.server.wire.problems import Refused, of_error
 
 _log = logging.getLogger("dinosearch.server")
 

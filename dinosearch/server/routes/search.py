@@ -10,15 +10,15 @@ import numpy as np
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from dinosearch.server.answers import Answer, Ranking, VectorsAnswer
-from dinosearch.server.bodies import body_of, checked, json_body, upload, upload_of
 from dinosearch.server.catalogue import Served
 from dinosearch.server.context import Asked, Context, Shared
-from dinosearch.server.cursors import digest
-from dinosearch.server.problems import invalid
-from dinosearch.server.questions import Pictures, arguments_of, pictures_of
-from dinosearch.server.replies import json_reply, problems
-from dinosearch.server.schemas import DEEPEST, MOST_EXAMPLES, Question, RankQuestion, VectorsQuestion
+from dinosearch.server.wire.answers import Answer, Ranking, VectorsAnswer
+from dinosearch.server.wire.bodies import body_of, checked, json_body, upload, upload_of
+from dinosearch.server.wire.cursors import digest
+from dinosearch.server.wire.problems import invalid
+from dinosearch.server.wire.questions import Pictures, arguments_of, pictures_of
+from dinosearch.server.wire.replies import json_reply, problems
+from dinosearch.server.wire.schemas import DEEPEST, MOST_EXAMPLES, Question, RankQuestion, VectorsQuestion
 from dinosearch.timing import watched
 
 routes = APIRouter(prefix="/v1/collections/{name}", tags=["search"])

@@ -8,13 +8,13 @@ import numpy as np
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from dinosearch.server.answers import Embedded, VectorsGiven
-from dinosearch.server.bodies import MOST_FILES, body_of, json_body, upload, upload_of
 from dinosearch.server.context import Asked, Shared
-from dinosearch.server.cursors import digest
-from dinosearch.server.problems import invalid
-from dinosearch.server.replies import json_reply, problems
-from dinosearch.server.schemas import VectorsWanted
+from dinosearch.server.wire.answers import Embedded, VectorsGiven
+from dinosearch.server.wire.bodies import MOST_FILES, body_of, json_body, upload, upload_of
+from dinosearch.server.wire.cursors import digest
+from dinosearch.server.wire.problems import invalid
+from dinosearch.server.wire.replies import json_reply, problems
+from dinosearch.server.wire.schemas import VectorsWanted
 
 routes = APIRouter(prefix="/v1/collections/{name}", tags=["vectors"])
 _WITH_BODY = problems(400, 404, 415)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from dinosearch.server.schemas import Answered
+from dinosearch.server.wire.schemas import Answered
 
 
 class Hit(Answered):

@@ -11,8 +11,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dinosearch.server.guards import request_id
-from dinosearch.server.metrics import Metrics
+from dinosearch.server.guards.request import request_id
+from dinosearch.server.watching.metrics import Metrics
 
 _access = logging.getLogger("dinosearch.server.access")
 _QUIET = ("/v1/health", "/v1/ready", "/metrics")

@@ -12,14 +12,14 @@ from starlette.responses import Response
 from dinosearch.analysis import Group, find, project
 from dinosearch.collection import Collection
 from dinosearch.errors import ImageNotFoundError
-from dinosearch.server.answers import Computing, Groups, Map
-from dinosearch.server.background import Answered
 from dinosearch.server.catalogue import Served
 from dinosearch.server.context import Asked, Context, Shared
-from dinosearch.server.cursors import digest
-from dinosearch.server.problems import invalid
-from dinosearch.server.replies import json_reply, problems
-from dinosearch.server.schemas import Cursor, QueryCount, Where
+from dinosearch.server.wire.answers import Computing, Groups, Map
+from dinosearch.server.wire.cursors import digest
+from dinosearch.server.wire.problems import invalid
+from dinosearch.server.wire.replies import json_reply, problems
+from dinosearch.server.wire.schemas import Cursor, QueryCount, Where
+from dinosearch.server.work.background import Answered
 
 routes = APIRouter(prefix="/v1/collections/{name}", tags=["overview"])
 AGAIN = {"Retry-After": "1"}

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from dinosearch.records import Hit
-from dinosearch.server.problems import invalid
+from dinosearch.server.wire.problems import invalid
 
 _LAST = re.compile(r"[^/\\]*\Z")
 _ABOUT_PATHS = re.compile(r"\b(path|folder|root)\b", re.IGNORECASE)

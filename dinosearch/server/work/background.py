@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dinosearch.protocols import Progress
-from dinosearch.server.problems import overloaded
+from dinosearch.server.wire.problems import overloaded
 
 KEPT = 8
 """Results in memory."""

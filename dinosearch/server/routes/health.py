@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from dinosearch.server.answers import Status
 from dinosearch.server.context import Shared
-from dinosearch.server.problems import Refused
-from dinosearch.server.replies import WITHOUT_TOKEN, json_reply, problems
+from dinosearch.server.wire.answers import Status
+from dinosearch.server.wire.problems import Refused
+from dinosearch.server.wire.replies import WITHOUT_TOKEN, json_reply, problems
 
 HEALTH = "/v1/health"
 routes = APIRouter(tags=["health"])

@@ -17,9 +17,9 @@ from pydantic import Field, ValidationError
 from dinosearch.collection import Collection
 from dinosearch.protocols import Progress
 from dinosearch.records.wire import summary_to_dict
-from dinosearch.server.bodies import refusal
-from dinosearch.server.problems import Refused, invalid
-from dinosearch.server.schemas import Answered, Asked, Count, Number, Text
+from dinosearch.server.wire.bodies import refusal
+from dinosearch.server.wire.problems import Refused, invalid
+from dinosearch.server.wire.schemas import Answered, Asked, Count, Number, Text
 
 _Path = Annotated[Text, Field(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]
 _Recall = Annotated[Number | None, Field(gt=0, le=1)]

@@ -16,7 +16,7 @@ from functools import lru_cache
 import httpx
 
 from dinosearch.errors import ImageUnreadableError
-from dinosearch.server.addresses import PORTS, Target, is_public, target
+from dinosearch.server.guards.addresses import PORTS, Target, is_public, target
 
 MAX_BYTES = 32 << 20
 TIMEOUT = 15.0

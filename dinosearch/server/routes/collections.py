@@ -12,14 +12,14 @@ from starlette.responses import Response
 
 from dinosearch.collection import Collection
 from dinosearch.errors import CollectionNotFoundError
-from dinosearch.server.answers import Collections, Facets, Files, ImageFacts, Info
 from dinosearch.server.catalogue import Served
 from dinosearch.server.context import Asked, Context, Shared
-from dinosearch.server.cursors import digest
-from dinosearch.server.facets import facets_of
-from dinosearch.server.problems import Refused, without_paths
-from dinosearch.server.replies import json_reply, problems
-from dinosearch.server.schemas import Cursor, PathId, QueryCount, Where
+from dinosearch.server.wire.answers import Collections, Facets, Files, ImageFacts, Info
+from dinosearch.server.wire.cursors import digest
+from dinosearch.server.wire.facets import facets_of
+from dinosearch.server.wire.problems import Refused, without_paths
+from dinosearch.server.wire.replies import json_reply, problems
+from dinosearch.server.wire.schemas import Cursor, PathId, QueryCount, Where
 from dinosearch.store import parse_filter
 
 routes = APIRouter(prefix="/v1/collections", tags=["collections"])

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from dinosearch.server import job_verbs, schemas
-from dinosearch.server.answers import Problem
+from dinosearch.server.wire import schemas
+from dinosearch.server.wire.answers import Problem
+from dinosearch.server.work import job_verbs
 
 REFERENCE = "#/components/schemas/{model}"
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from dinosearch.server.context import Context
-from dinosearch.server.problems import Refused, invalid
-from dinosearch.server.schemas import Example, Question
+from dinosearch.server.wire.problems import Refused, invalid
+from dinosearch.server.wire.schemas import Example, Question
 
 UPLOADS = {"image": "examples", "negative": "negatives"}
 """The part of an upload whose files examples and negatives name."""

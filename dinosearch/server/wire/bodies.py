@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from dinosearch.server.problems import Refused, invalid
-from dinosearch.server.schemas import MOST_EXAMPLES
+from dinosearch.server.wire.problems import Refused, invalid
+from dinosearch.server.wire.schemas import MOST_EXAMPLES
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,14 +7,14 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from dinosearch.server.answers import Status
-from dinosearch.server.bodies import JSON, body_of, checked
 from dinosearch.server.context import Shared
-from dinosearch.server.pages import login_page
-from dinosearch.server.problems import Refused
-from dinosearch.server.replies import WITHOUT_TOKEN, json_reply, problems
-from dinosearch.server.schemas import Login
-from dinosearch.server.sessions import LASTS
+from dinosearch.server.guards.sessions import LASTS
+from dinosearch.server.routes.pages import login_page
+from dinosearch.server.wire.answers import Status
+from dinosearch.server.wire.bodies import JSON, body_of, checked
+from dinosearch.server.wire.problems import Refused
+from dinosearch.server.wire.replies import WITHOUT_TOKEN, json_reply, problems
+from dinosearch.server.wire.schemas import Login
 
 COOKIE = "dinosearch"
 PATH = "/v1/session"

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dinosearch.server.guards import refuse
-from dinosearch.server.problems import overloaded
+from dinosearch.server.guards.request import refuse
+from dinosearch.server.wire.problems import overloaded
 from dinosearch.timing import Watch, watched
 
 T = TypeVar("T")

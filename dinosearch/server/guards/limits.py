@@ -7,8 +7,8 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dinosearch.server.guards import refuse
-from dinosearch.server.problems import Refused
+from dinosearch.server.guards.request import refuse
+from dinosearch.server.wire.problems import Refused
 
 SLOWEST = 16_384
 """Bytes a second that a body must bring beside the time that it has anyway; a phone with bad reception sends faster."""

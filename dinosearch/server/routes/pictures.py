@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from dinosearch.errors import ImageUnreadableError
 from dinosearch.server.catalogue import Served
-from dinosearch.server.collections import files_of
 from dinosearch.server.context import Asked, Context, Shared
-from dinosearch.server.problems import Refused
-from dinosearch.server.replies import problems
-from dinosearch.server.schemas import PathId, digits
+from dinosearch.server.routes.collections import files_of
+from dinosearch.server.wire.problems import Refused
+from dinosearch.server.wire.replies import problems
+from dinosearch.server.wire.schemas import PathId, digits
 
 routes = APIRouter(prefix="/v1/collections/{name}/images/{id}", tags=["pictures"])
 Size = Literal[160, 320, 640, 1280, 2048]

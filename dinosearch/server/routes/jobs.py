@@ -11,13 +11,13 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response, StreamingResponse
 
 from dinosearch.protocols import Progress
-from dinosearch.server.bodies import body_of, json_body
 from dinosearch.server.context import Asked, Context, Shared
-from dinosearch.server.job_verbs import VERBS, JobShown, JobsShown, JobWanted, Judged, arguments_of
-from dinosearch.server.jobs import RUNNING, Job, Jobs
-from dinosearch.server.problems import Refused
-from dinosearch.server.replies import json_reply, problems
-from dinosearch.server.schemas import VerdictsGiven
+from dinosearch.server.wire.bodies import body_of, json_body
+from dinosearch.server.wire.problems import Refused
+from dinosearch.server.wire.replies import json_reply, problems
+from dinosearch.server.wire.schemas import VerdictsGiven
+from dinosearch.server.work.job_verbs import VERBS, JobShown, JobsShown, JobWanted, Judged, arguments_of
+from dinosearch.server.work.jobs import RUNNING, Job, Jobs
 
 routes = APIRouter(tags=["jobs"])
 ALIVE = 15.0
