@@ -83,10 +83,26 @@ class GraphEmbedder:
         Raises:
             ValueError: an array that is not (h, w, 3) uint8, or whose sides are no multiples of the patch.
         """
+        return self._embed(pixels, many=len(pixels) > _FEW)
+
+    def _embed(self, pixels: Sequence[np.ndarray], many: bool) -> np.ndarray:
         out = np.empty((len(pixels), self.fingerprint.dimension), np.float32)
-        for rows, (vectors, _) in self._outputs(pixels, tokens=False):
+        for rows, (vectors, _) in self._outputs(pixels, many, tokens=False):
             out[rows] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return out
+
+    @property
+    def side_by_side(self) -> int:
+        """Callers of `embed_beside` that are answered at once; 1 where that is no faster than `embed`."""
+        return self._runtime(many=True).streams
+
+    def embed_beside(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        """As `embed`, on one core for each image: for callers that ask at the same time.
+
+        One after the other with all cores each, images wait for the slowest thread of every layer: 58 a second of ViT-S
+        at 224 on 4 cores, and 100 side by side (`scripts/bench_serve.py`).
+        """
+        return self._embed(pixels, many=True)
 
     def rest(self) -> None:
         """Give back what working on many images at a time takes, 140 MiB for ViT-S; the next such call has it anew."""
@@ -101,14 +117,16 @@ class GraphEmbedder:
             return list(self._torch().tokens(pixels, blocks))
         patch, registers = self.patch_size, self._graph.registers
         found: dict[int, ImageTokens] = {}
-        for rows, (_, tokens) in self._outputs(pixels, tokens=True):
+        for rows, (_, tokens) in self._outputs(pixels, len(pixels) > _FEW, tokens=True):
             for row, one in zip(rows, tokens, strict=True):
                 height, width = (side // patch for side in pixels[row].shape[:2])
                 patches = one[1 + registers :].reshape(height, width, -1)
                 found[row] = ImageTokens(one[0], one[1 : 1 + registers], patches)
         return [found[row] for row in range(len(pixels))]
 
-    def _outputs(self, pixels: Sequence[np.ndarray], *, tokens: bool) -> Iterator[tuple[list[int], Outputs]]:
+    def _outputs(
+        self, pixels: Sequence[np.ndarray], many: bool, *, tokens: bool
+    ) -> Iterator[tuple[list[int], Outputs]]:
         """Numbers of images with their outputs, without their tokens if these are not wanted, as the runtime likes."""
         alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for row, image in enumerate(pixels):
@@ -120,7 +138,7 @@ class GraphEmbedder:
                     f"the image is {width} x {height} pixels; both sides must be multiples of {self.patch_size}"
                 )
             alike[image.shape].append(row)
-        runtime = self._runtime(many=len(pixels) > _FEW)
+        runtime = self._runtime(many)
         step = min(runtime.part, self.batch_size)
         parts = [rows[low : low + step] for rows in alike.values() for low in range(0, len(rows), step)]
 

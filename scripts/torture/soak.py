@@ -121,7 +121,8 @@ def _reading(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, counts
                     if state is not None:
                         _read(collection, state, before, board, rng, told)
                         counts[_TOLD.index("reader runs")] += 1
-                        leaked.append(b"-" * plan.leak)
+                        if plan.leak:  # even nothing, kept once a run, would be seen
+                            leaked.append(b"-" * plan.leak)
                 _pause("reader", stop, plan, counts, began)
     except Exception:
         told.failures.append(f"the reader: {traceback.format_exc()}")
@@ -166,7 +167,8 @@ def _writing(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, counts
             told.outcomes[f"writer: {kind}"] += 1
             counts[_TOLD.index("writer runs")] += 1
             counts[_TOLD.index("rarest")], counts[_TOLD.index("files")] = writer.rarest, len(writer.state.paths)
-            leaked.append(b"-" * plan.leak)
+            if plan.leak:
+                leaked.append(b"-" * plan.leak)
             for _ in range(ASKS):
                 kind, check = ask(writer.collection, writer.state, writer.rng)
                 told.outcomes[f"writer: asked {kind}"] += 1

@@ -16,10 +16,12 @@ from dinosearch.server.app import create_app
 from dinosearch.server.catalogue import Catalogue
 from dinosearch.server.settings import Settings
 from dinosearch.server.work.batching import BatchingEmbedder
+from dinosearch.server.work.side_by_side import SideBySideEmbedder
 from tests.conftest import write_photo
 from tests.server.conftest import ADDRESS, Indexed, make_home
 
 LONG = 60
+SHARING = (BatchingEmbedder, SideBySideEmbedder)
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +73,13 @@ def test_it_is_ready_when_the_model_is_loaded(home: Path, monkeypatch: pytest.Mo
         client.app.state.context.catalogue._warming.join(LONG)  # type: ignore[attr-defined]
         assert client.get("/v1/ready").status_code == 200
         served = client.app.state.context.catalogue["one"]  # type: ignore[attr-defined]
-        assert isinstance(served.collection.embedder, BatchingEmbedder)
+        assert isinstance(served.collection.embedder, SHARING)
 
 
 def test_without_batching_the_model_stands_alone(home: Path) -> None:
     opened = Catalogue(Settings(homes=(("one", str(home)),), batching=False))
     try:
-        assert not isinstance(opened["one"].collection.embedder, BatchingEmbedder)
+        assert not isinstance(opened["one"].collection.embedder, SHARING)
     finally:
         opened.close()
 

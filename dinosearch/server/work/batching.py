@@ -11,15 +11,13 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dinosearch.protocols import Embedder, EncodedEmbedder
-
-OnPass = Callable[[int, float], None]
-"""Told about every pass: its images, and the seconds it took."""
+from dinosearch.server.work.side_by_side import OnPass, SideBySideEmbedder
 
 _TURN = 0.1
 """Seconds that questions wait for a piece of a large call, such as those of an index job."""
@@ -202,8 +200,12 @@ class _Call:
         self.turn.acquire()
 
 
-def batching(inner: Embedder, wait: float = 0.0, on_pass: OnPass | None = None) -> BatchingEmbedder:
-    """A `BatchingEmbedder` around an embedder, of the class that offers what it does."""
+def batching(
+    inner: Embedder, wait: float = 0.0, on_pass: OnPass | None = None
+) -> BatchingEmbedder | SideBySideEmbedder:
+    """What gathers questions around an embedder, of the class that offers what it does."""
+    if getattr(inner, "side_by_side", 1) > 1:
+        return SideBySideEmbedder(inner, on_pass)
     kind = BatchingEncodedEmbedder if isinstance(inner, EncodedEmbedder) else BatchingEmbedder
     return kind(inner, wait, on_pass)
 

@@ -1,0 +1,63 @@
+"""Images of concurrent questions embedded side by side, where that makes better use of the cores than one large pass.
+
+On a processor a pass of several images ends with the last of them, and who comes meanwhile waits for all; streams of a
+core each take the next image as soon as they are free. A question that comes alone has all cores.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+OnPass = Callable[[int, float], None]
+"""Told about every pass: its images, and the seconds it took."""
+
+_CROWDED = 0.25
+"""Seconds after two questions met for which the next ones go side by side, so that the ways of working do not mix."""
+
+
+class SideBySideEmbedder:
+    """Put around an embedder with `embed_beside`: fulfils `dinosearch.protocols.Embedder`, and hands on all else.
+
+    Args:
+        inner: what computes; for many threads.
+        on_pass: told about every pass.
+    """
+
+    def __init__(self, inner: Any, on_pass: OnPass | None = None) -> None:
+        self._inner, self._on_pass = inner, on_pass
+        self.fingerprint, self.preprocessing = inner.fingerprint, inner.preprocessing
+        self.patch_size, self.batch_size = inner.patch_size, inner.batch_size
+        self._inside, self._met = 0, -_CROWDED
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_inner":  # half made, as by `copy`
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+    @property
+    def waiting(self) -> int:
+        """Questions that are being embedded or wait for it."""
+        return self._inside
+
+    def embed(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        """Embed prepared images; see `dinosearch.protocols.Embedder.embed`."""
+        with self._lock:
+            began = time.monotonic()
+            if self._inside:
+                self._met = began
+            crowded = began - self._met < _CROWDED
+            self._inside += 1
+        try:
+            vectors: np.ndarray = (self._inner.embed_beside if crowded else self._inner.embed)(pixels)
+        finally:
+            with self._lock:
+                self._inside -= 1
+        if self._on_pass is not None and len(pixels):
+            self._on_pass(len(pixels), time.monotonic() - began)
+        return vectors
