@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dinosearch.collection import Collection
+from dinosearch.engines.address import is_url
 from dinosearch.errors import CollectionNotFoundError, DinosearchError
 from dinosearch.home import Home
 from dinosearch.images import start_ahead
@@ -33,7 +34,7 @@ class Served:
 
     Args:
         name: what clients call it.
-        home: its folder.
+        home: its folder, or the address of an engine.
         opener: opens it.
         opened: it, in place of an opener, where it is open already and stays so.
     """
@@ -41,7 +42,7 @@ class Served:
     def __init__(
         self,
         name: str,
-        home: Path,
+        home: Path | str,
         opener: Callable[[], Collection] | None = None,
         opened: Collection | None = None,
     ) -> None:
@@ -158,7 +159,10 @@ class Catalogue:
         if collections is not None:
             self._served = {name: Served(name, one.home, opened=one) for name, one in collections.items()}
             return
-        self._served = {name: Served(name, Path(home), self._opener(home)) for name, home in settings.homes}
+        self._served = {
+            name: Served(name, home if is_url(home) else Path(home), self._opener(home))
+            for name, home in settings.homes
+        }
         missing = []
         for served in self:
             try:
@@ -225,8 +229,10 @@ class Catalogue:
                 _log.error("collection %s cannot be asked by images: %s", served.name, error)
 
 
-def _identity(home: Path) -> Identity | None:
-    """Which file the home's metadata is; None where there is none."""
+def _identity(home: Path | str) -> Identity | None:
+    """Which file the home's metadata is; None where there is none. What an engine has is always the same."""
+    if isinstance(home, str):
+        return 0, 0
     try:
         found = os.stat(Home(home).metadata)
     except OSError:

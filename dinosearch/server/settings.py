@@ -10,6 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dinosearch.capacity import cores
+from dinosearch.engines import parse_address
+from dinosearch.engines.address import is_url
 from dinosearch.errors import SettingError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -127,7 +129,7 @@ class Settings:
 
 
 def named(homes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Name and folder of each `NAME=HOME` or `HOME`, which is called as its folder is.
+    """Name and home of each `NAME=HOME` or `HOME`, which is called as its folder or the engine's collection is.
 
     A folder whose own name has a `=` is written with a name.
     """
@@ -136,6 +138,9 @@ def named(homes: Sequence[str]) -> tuple[tuple[str, str], ...]:
         name, sign, home = given.partition("=")
         if not sign or "/" in name or "\\" in name:
             name, home = "", given
+        if is_url(home):
+            found.append((name or parse_address(home).collection, home))
+            continue
         path = Path(home).expanduser().absolute()
         found.append((name or path.name, str(path)))
     return tuple(found)

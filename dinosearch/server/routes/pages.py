@@ -49,6 +49,8 @@ _STYLE = (
     "color:light-dark(#fff,#191816)}"
     ":focus-visible{outline:3px solid light-dark(#c44d2c,#e8835f);outline-offset:2px}"
 )
+# The part of the address behind # stays in the browser; a form that has it gives it to the page it is sent on to.
+_SCRIPT = "document.forms[0].action += location.hash"
 _WRONG = '<p class="wrong" role="alert">That is not the token of this server.</p>'
 _LOGIN = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -57,7 +59,7 @@ _LOGIN = f"""<!doctype html>
 <form method="post" action="/v1/session">
 <label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
-<!-- wrong --><button>Open</button></form></main></body></html>
+<!-- wrong --><button>Open</button></form></main><script>{_SCRIPT}</script></body></html>
 """
 
 
@@ -70,14 +72,17 @@ def page_routes(folder: Path = FOLDER) -> APIRouter:
 
 
 def login_page(*, wrong: bool = False) -> Response:
-    """401 with a form for the token; it needs no script and no other file.
+    """401 with a form for the token; it works without its script and needs no other file.
 
     Args:
         wrong: say that the token of the last try was not the right one.
     """
-    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = CSP
+    for kind, text in (("style-src", _STYLE), ("script-src", _SCRIPT)):
+        tag = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        policy = policy.replace(f"{kind} 'self'", f"{kind} 'sha256-{tag}'")
     headers = {
-        "Content-Security-Policy": CSP.replace("style-src 'self'", f"style-src 'sha256-{style}'"),
+        "Content-Security-Policy": policy,
         # With no-referrer a browser sends `Origin: null` with a form, which is refused.
         "Referrer-Policy": "same-origin",
         "WWW-Authenticate": "Bearer",
