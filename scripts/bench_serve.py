@@ -128,8 +128,11 @@ class Asker:
         return subprocess.Popen([*command, url], env=environment, stdout=subprocess.PIPE, text=True)
 
     def ask(self, address: str, clients: int, seconds: float) -> Load:
-        """Ask, and wait for the end."""
-        return counted(self.start(address, clients, seconds))
+        """Ask, and wait for the end, also of what the server still computes for those who are gone."""
+        load = counted(self.start(address, clients, seconds))
+        while inside(address):
+            time.sleep(0.02)
+        return load
 
 
 def main() -> None:
@@ -271,10 +274,8 @@ def saturated(home: Path, asker: Asker, seconds: int) -> str:
     places = 4 * cores()  # as `Settings` has it: two a core are computed, two wait
     with server(home) as (process, address):
         asker.ask(address, 1, 3)
-        settle(asker, address)  # what the load left behind is still computed, and has its places
         usual = statistics.median(alone(asker, address) for _ in range(10))
         asker.ask(address, places, 3)
-        settle(asker, address)
         before, during, stop = memory(process.pid), [], threading.Event()
 
         def sample() -> None:
@@ -327,11 +328,11 @@ def reloaded(home: Path, asker: Asker, temporary: Path, quick: bool) -> str:
     )
 
 
-def settle(asker: Asker, address: str) -> None:
-    """Wait until a single question is answered again, for a minute at most."""
-    began = time.perf_counter()
-    while alone(asker, address) == float("inf") and time.perf_counter() - began < 60:
-        time.sleep(0.05)
+def inside(address: str) -> float:
+    """Requests in the server."""
+    with urllib.request.urlopen(f"{address}metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("dinosearch_requests_inside ")))
 
 
 def alone(asker: Asker, address: str) -> float:
