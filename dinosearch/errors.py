@@ -16,6 +16,7 @@
       FilterError                      a --where expression that cannot be parsed or compiled
       ExportError                      an export folder that cannot be written or read
       DatasetError                     a benchmark data set, ground truth or descriptor file that is not as it should be
+      ClusterError                     a Ray cluster that cannot be had, or that failed in the middle of a job
       ServerError                      a dinosearch server that does not answer, refuses, or fails (dinosearch.client)
 
 Every message says what happened, why, and the next command to run. A wrong argument type from Python stays ValueError
@@ -103,6 +104,10 @@ class ExportError(DinosearchError):
 
 class DatasetError(DinosearchError):
     """A benchmark data set, ground-truth or descriptor file is missing, incomplete or not what it should be."""
+
+
+class ClusterError(DinosearchError):
+    """A Ray cluster does not answer, or lost what it could not make again."""
 
 
 class ServerError(DinosearchError):

@@ -28,7 +28,7 @@ OBJECTS = (
         "info",
         "info",
         "home, format_version, fingerprint, images, files, removed, failed, rows, tail, index, "
-        "index_problem, bytes, roots, derived, models, waiting",
+        "index_problem, bytes, roots, derived, models, waiting, engine, built",
     ),
     ("verify", "problem", "path, reason"),
     ("", "lost", "path, reason"),
@@ -41,6 +41,7 @@ OBJECTS = (
     ("export -", "file", "id, path, sha256, width, height, format, size, modified, added, taken, camera"),
     ("export FOLDER", "export", "files, folder"),
     ("serve", "serve", "address"),
+    ("plan", "plan", "images, model, dimension, recall, forms, embedding, costs, places, others, assumptions"),
     ("models", "model", "name, dimension, bytes, licence, path, url, sha256, aliases"),
     ("doctor", "doctor", "one field for each finding; warnings"),
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torture.postgres_server import PostgresServer, missing
 
 from dinosearch.records import Fingerprint, Preprocessing
 
@@ -51,6 +53,22 @@ def by_graphs(shared_graphs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("DINOSEARCH_DEVICE", raising=False)
     monkeypatch.setenv("DINOSEARCH_GRAPHS", str(shared_graphs))
     return shared_graphs
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with pgvector that ends with the tests; a test that needs it is skipped where it cannot be."""
+    why = missing()
+    if why is not None:
+        pytest.skip(why)
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """The address of a collection that no other test has, not made yet."""
+    return postgres.collection(f"test_{uuid.uuid4().hex[:12]}")
 
 
 class FakeEmbedder:

@@ -23,9 +23,9 @@ LAYERS = (
     ("cli",),
     ("server", "client"),
     ("dinosearch",),
-    ("evaluation", "analysis"),
+    ("evaluation", "analysis", "jobs", "sizing"),
     ("collection",),
-    ("retrieval",),
+    ("retrieval", "engines"),
     ("embedding", "vectors", "store", "images"),
     ("home",),
     ("protocols",),
@@ -58,6 +58,13 @@ OWNERS = {
     "httptools": "server",
     "httpx": "server and client",
     "openTSNE": "analysis",
+    "psycopg": "engines and store",
+    "pymilvus": "engines",
+    "milvus_lite": "engines",
+    "grpc": "engines",
+    "ray": "jobs",
+    "pyarrow": "jobs",
+    "fsspec": "jobs",
 }
 FREE = {"numpy", "filelock", "platformdirs"}
 ENTRIES = ("dinosearch", "dinosearch.__main__", "dinosearch.client")

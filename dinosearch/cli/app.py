@@ -21,7 +21,7 @@ from dinosearch.cli.output import notice, printable
 from dinosearch.errors import DinosearchError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-RESUMABLE = ("index", "import", "benchmark", "migrate")
+RESUMABLE = ("index", "embed", "import", "benchmark", "migrate")
 BRIEF = ("query", "explain", "info", "remove", "confirm", "reject")
 """Verbs over before the threads of NumPy's products are worth their start, 0.1 s of a query, or garbage is worth a
 search, which takes as long."""
@@ -30,6 +30,7 @@ OWN_PROCESS = "own process"
 
 VERBS = {
     "index": ".index",
+    "embed": ".embed",
     "query": ".query",
     "explain": ".explain",
     "calibrate": ".calibrate",
@@ -45,6 +46,7 @@ VERBS = {
     "import": ".transfer",
     "serve": ".serve",
     "benchmark": ".benchmark",
+    "plan": ".plan",
     "models": ".models",
     "doctor": ".doctor",
 }

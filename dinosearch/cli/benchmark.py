@@ -10,6 +10,7 @@ import click
 
 from dinosearch.cli.options import Settings, model_options, recall_option, rerank_option, verb
 from dinosearch.cli.output import emit, notice, say, table, tell
+from dinosearch.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,6 +189,8 @@ def _axis(text: str) -> tuple[str, list[str]]:
 def _folder(settings: Settings, dataset: Dataset) -> Path:
     """Where the vectors are kept: a folder for this data set at this place."""
     place = hashlib.sha256(str(dataset.root.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    if "://" in settings.home:
+        raise SettingError("a benchmark keeps its vectors in a folder; name one with: --home FOLDER")
     return Path(settings.home) / "benchmark" / f"{dataset.name}-{place}"
 
 

@@ -15,7 +15,7 @@ from dinosearch.cli.output import emit, notice, size_text, table
 if TYPE_CHECKING:
     from subprocess import Popen
 
-LIBRARIES = ("numpy", "sqlalchemy", "pillow", "pillow-heif", "click", "rich")
+LIBRARIES = ("numpy", "sqlalchemy", "pillow", "pillow-heif", "click", "rich", "psycopg", "pymilvus", "ray")
 
 # Each runs in a child, so that an installation that crashes on import is a finding and not the doctor's end.
 # It prints one line for each of its findings.
@@ -62,7 +62,8 @@ def doctor(settings: Settings) -> None:
     dinosearch doctor
     """
     probed = _probe()
-    found = {**_program(), **probed, **_embedding(probed), **_libraries(), **_machine(), **_weights()}
+    found = {**_program(), **probed, **_embedding(probed), **_libraries(), **_engine(settings), **_machine()}
+    found |= _weights()
     warnings = _warnings(probed)
     if settings.json:
         emit("doctor", {**found, "warnings": warnings})
@@ -149,6 +150,22 @@ def _libraries() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def _engine(settings: Settings) -> dict[str, str]:
+    """What the server of --home says of itself, where it names one."""
+    if "://" not in settings.home:
+        return {}
+    from dinosearch.collection import Collection
+    from dinosearch.errors import DinosearchError
+
+    try:
+        with Collection.open(settings.home, metadata=settings.metadata, read_only=True) as collection:
+            info = collection.info()
+    except DinosearchError as error:
+        return {"engine": f"BROKEN: {error}"}
+    built = f"{info.built.type}, {info.built.rows:,} vectors" if info.built else "none, every search is exact"
+    return {"engine": f"{info.engine}; index: {built}"}
 
 
 def _machine() -> dict[str, str]:

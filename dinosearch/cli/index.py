@@ -112,10 +112,12 @@ def report(summary: IndexSummary, settings: Settings) -> int:
 
 def _refuse_nothing(settings: Settings, sources: list[str]) -> None:
     """A mistyped path must not begin a collection; in one that exists, such a path may be offline or gone."""
+    from dinosearch.collection import Collection
     from dinosearch.errors import ImageNotFoundError
-    from dinosearch.home import Home
 
-    if not Home(settings.home).exists() and not any(os.path.lexists(os.path.expanduser(path)) for path in sources):
+    if any(os.path.lexists(os.path.expanduser(path)) for path in sources):
+        return
+    if not Collection.exists(settings.home, settings.metadata):
         names = f"{shown(sources[0])}{f' and {len(sources) - 1:,} more' if len(sources) > 1 else ''}"
         raise ImageNotFoundError(f"no such file or folder: {names}; nothing was indexed; check the path")
 

@@ -34,6 +34,8 @@ def info(settings: Settings) -> None:
 
 def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
     yield "home", f"{shown(found.home)}  ({size_text(found.bytes)}, format {found.format_version})"
+    if found.engine:
+        yield "engine", found.engine
     yield "images", f"{found.images:,} in {counted(found.files, 'file')}"
     if found.failed:
         yield "", f"{found.failed:,} unreadable; name them with: dinosearch index PATH --json"
@@ -50,8 +52,11 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
     agrees = "" if model.numbers == "float32" else f" (cosine to float32: {model.agreement:.6f})"
     yield "model", f"{made}, {model.dimension} numbers a vector, {model.numbers}{agrees}"
     yield "", f"weights {model.weights_sha256}"
-    yield "vectors", f"{found.rows:,} rows: {found.rows - found.tail:,} in the index, {found.tail:,} in the exact tail"
-    if found.index is None:
+    tail = "" if found.engine else f": {found.rows - found.tail:,} in the index, {found.tail:,} in the exact tail"
+    yield "vectors", f"{found.rows:,} rows{tail}"
+    if found.engine:
+        yield from _built_lines(found)
+    elif found.index is None:
         yield "index", "none yet: every search is exact"
     else:
         yield from _index_lines(found.index)
@@ -75,6 +80,20 @@ def _others(found: CollectionInfo) -> Iterator[tuple[str, str]]:
             state, command = f"{model.state}, {int(100 * model.share)} %", "go on with: dinosearch migrate"
         line = f"{model.fingerprint.settings}: {state}; {model.rows:,} rows, {size_text(model.bytes)}; {command}"
         yield "" if number else "others", line
+
+
+def _built_lines(found: CollectionInfo) -> Iterator[tuple[str, str]]:
+    """What the engine says of its index, and what was measured of it."""
+    if found.built is None:
+        yield "index", "none yet: every search is exact"
+        return
+    told = ", ".join(f"{name} {value}" for name, value in found.built.parameters.items())
+    rows = f", {found.built.rows:,} vectors inside" if found.built.rows >= 0 else ""
+    yield "index", f"{found.built.type}{rows}{f'; {told}' if told else ''}; as the engine says"
+    if found.index is not None and found.index.sample:
+        for k, recall in sorted(found.index.recall.items()):
+            measured = f"(measured with {found.index.sample:,} stored vectors, target {found.index.recall_target:g})"
+            yield "recall", f"{recall:.4f} at {k}  {measured}"
 
 
 def _index_lines(index: IndexInfo) -> Iterator[tuple[str, str]]:

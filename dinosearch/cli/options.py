@@ -24,18 +24,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Settings:
-    """What --home, --json and --quiet say."""
+    """What --home, --metadata, --json and --quiet say."""
 
     home: str
     json: bool
     quiet: bool
+    metadata: str | None = None
 
 
 _COMMON = (
     click.option("--quiet", is_flag=True, help="No progress, notices and summaries; only results and errors."),
     click.option("--json", "as_json", is_flag=True, help='JSON Lines on stdout; each object has "schema" and "type".'),
     click.option(
-        "--home", metavar="FOLDER", help="Folder of the collection.  [env: DINOSEARCH_HOME; default: ./index]"
+        "--metadata",
+        metavar="URL",
+        help="Database of what is known of the images, for --home milvus://...  [env: DINOSEARCH_METADATA]",
+    ),
+    click.option(
+        "--home",
+        metavar="FOLDER|URL",
+        help="Folder of the collection, or postgresql+psycopg://..., milvus://...  [env: DINOSEARCH_HOME; default: "
+        "./index]",
     ),
 )
 
@@ -118,7 +127,7 @@ _MODEL = (
 
 
 def common(command: F) -> F:
-    """Add --home, --json and --quiet."""
+    """Add --home, --metadata, --json and --quiet."""
     return _with(_COMMON, command)
 
 
@@ -158,7 +167,8 @@ def settings(context: click.Context, given: dict[str, Any]) -> Settings:
     home = given.pop("home") or (before.home if before else os.environ.get("DINOSEARCH_HOME") or "index")
     as_json = given.pop("as_json") or bool(before and before.json)
     quiet = given.pop("quiet") or bool(before and before.quiet)
-    return Settings(home, as_json, quiet)
+    metadata = given.pop("metadata") or (before.metadata if before else None)
+    return Settings(home, as_json, quiet, metadata)
 
 
 @contextmanager
@@ -173,6 +183,7 @@ def opened(
     with display(settings) as progress:
         collection = Collection.open(
             settings.home,
+            metadata=settings.metadata,
             create=create,
             read_only=read_only,
             notify=None if settings.quiet else notice,

@@ -22,6 +22,7 @@ STAGES = {
     "queries": ("ranking", "queries"),
     "scan": ("looking for images", "files"),
     "index": ("indexing", "images"),
+    "embed": ("embedding", "images"),
     "migrate": ("embedding anew", "images"),
     "upgrade": ("upgrading the home", "steps"),
     "fetch": ("fetching weights", "bytes"),
@@ -36,7 +37,13 @@ STAGES = {
 
 
 class Display:
-    """Receives the progress of the library and shows nothing: --quiet. Use as a context manager."""
+    """Receives the progress of the library and shows nothing: --quiet. Use as a context manager.
+
+    Attributes:
+        note: what else is to be said of the stage, behind how far it is.
+    """
+
+    note = ""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         """See `dinosearch.protocols.Progress`."""
@@ -82,7 +89,8 @@ class Lines(Display):
             return
         self._last = now
         rate = (done - self._first) / (now - self._started) if now > self._started else 0.0
-        tell(f"{STAGES.get(stage, (stage,))[0]}: {amount(stage, done, total)}{pace(stage, rate, done, total)}")
+        text = f"{amount(stage, done, total)}{self.note}{pace(stage, rate, done, total)}"
+        tell(f"{STAGES.get(stage, (stage,))[0]}: {text}")
 
 
 class Bar(Display):
@@ -105,7 +113,7 @@ class Bar(Display):
             self._task = self._progress.add_task(STAGES.get(stage, (stage,))[0], total=total, state="")
         seconds = time.monotonic() - self._started
         rate = (done - self._first) / seconds if seconds > 0.5 else 0.0
-        state = amount(stage, done, total) + pace(stage, rate, done, total)
+        state = amount(stage, done, total) + self.note + pace(stage, rate, done, total)
         self._progress.update(self._task, completed=done, total=total, state=state)
 
     def close(self) -> None:

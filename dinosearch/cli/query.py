@@ -153,6 +153,8 @@ def _open_early(home: str, model: Mapping[str, Any]) -> None:
     from dinosearch.home import Home
     from dinosearch.store import fingerprint_at
 
+    if "://" in home:
+        return
     found = fingerprint_at(Home(home).metadata)
     if found is not None:
         from dinosearch.embedding import open_early

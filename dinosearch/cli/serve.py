@@ -89,6 +89,8 @@ def serve(settings: Settings, homes: tuple[str, ...], **given: Any) -> None:
     from dinosearch.server.settings import Settings as ServerSettings
     from dinosearch.server.settings import named
 
+    if settings.metadata:
+        os.environ["DINOSEARCH_METADATA"] = settings.metadata  # processes of the server have it too
     cache = _cache_folder()
     wanted = ServerSettings(
         homes=named(homes or (settings.home,)),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 import click
 
 from dinosearch.cli.options import Settings, opened, recall_option, verb
 from dinosearch.cli.output import counted, emit, say, shown
+
+if TYPE_CHECKING:
+    from dinosearch.collection.received import Delivery
 
 
 @click.command(short_help="Write the collection to a folder, or list it.")
@@ -35,17 +41,30 @@ def export(settings: Settings, folder: str, where: str | None) -> None:
         say(f"{counted(count, 'file')} written to {shown(folder)}")
 
 
-@click.command("import", short_help="Take in what export wrote.")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.command("import", short_help="Take in what export or embed wrote.")
+@click.argument("folder", metavar="FOLDER|URL")
 @recall_option
 @verb
 def import_(settings: Settings, folder: str, recall: float) -> int:
-    """Take in what `export` wrote, without embedding anything.
+    """Take in what `export` or `embed` wrote, without embedding anything.
 
-    dinosearch import backup-2026 --home other
+      dinosearch import backup-2026 --home other
+      dinosearch import s3://bucket/vectors
+
+    Of `embed` it takes what a finished run made, bad files as failures. Run it again at any time: what is there already
+    stays as it is.
     """
     from dinosearch.cli.index import report
 
     with opened(settings, create=True) as (collection, progress):
-        summary = collection.import_(folder, recall=recall, progress=progress)
+        summary = collection.import_(_delivery(folder), recall=recall, progress=progress)
     return report(summary, settings)
+
+
+def _delivery(folder: str) -> str | Delivery:
+    """The shards of a job, or the folder of an export."""
+    from dinosearch.jobs import ShardDelivery, is_delivery
+
+    if "://" not in folder and not os.path.isdir(folder):
+        raise click.UsageError(f"there is no folder {folder!r}")
+    return ShardDelivery(folder) if is_delivery(folder) else folder

@@ -73,8 +73,8 @@ def calibrate(
             progress("calibrate", done, len(chosen))
     if len(readable) < LEAST:
         raise DinosearchError(
-            f"a calibration needs {LEAST} images, and of {len(chosen)} sampled ones in {opened.home.path} only "
-            f"{len(readable)} can be read; index more with: dinosearch index FOLDER --home {opened.home.path}"
+            f"a calibration needs {LEAST} images, and of {len(chosen)} sampled ones in {opened.path} only "
+            f"{len(readable)} can be read; index more with: dinosearch index FOLDER --home {opened.path}"
         )
     own = np.array(readable, dtype=np.int64)
     others = rng.permutation(live)[:OTHERS]
@@ -215,7 +215,7 @@ def _id_in(opened: OpenedHome, result: str | os.PathLike[str]) -> int:
     known = opened.store.known_paths([path]).get(path)
     if known is None:
         raise ImageNotFoundError(
-            f"{os.fspath(result)} is not in the collection in {opened.home.path}, so no verdict was recorded; results "
+            f"{os.fspath(result)} is not in the collection in {opened.path}, so no verdict was recorded; results "
             "are listed by: dinosearch query IMAGE"
         )
     return known.image_id

@@ -39,20 +39,20 @@ class Check:
         self.without_index: list[str] = []
         self.strangers = self.rows = 0
         self._opened = opened
-        home = opened.home
+        name = str(opened.path)
         for sentence in opened.store.check():
-            self.problems.append(Problem(str(home.metadata), sentence))
+            self.problems.append(Problem(opened.store.name, sentence))
         try:
             search = opened.search()
+            damaged = search.check(progress)
         except CollectionNotFoundError:
             self._note(opened.store.live_ids().tolist(), "it has no vector")
             return
         except DamagedHomeError as error:
-            self.problems.append(Problem(str(home.path), str(error)))
+            self.problems.append(Problem(name, str(error)))
             return
         self.rows = search.count()
         live = opened.store.live_ids()
-        damaged = search.check(progress)
         self._note(sorted(damaged & set(live.tolist())), "its vector does not match its checksum")
         absent = np.setdiff1d(live, search.ids()).tolist()
         self._note(sorted(set(absent) - damaged), "it has no vector")
@@ -60,7 +60,7 @@ class Check:
         self._note_strangers(IMAGES, search.ids())
         problem = search.check_index()
         if problem:
-            self.problems.append(Problem(str(home.path), problem))
+            self.problems.append(Problem(name, problem))
         for kind in opened.store.generations():
             if kind != IMAGES:
                 problem = self._derived(kind, live, progress)

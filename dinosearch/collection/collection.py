@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dinosearch.collection.learner import DEFAULT_RECALL, CollectionLearner
 from dinosearch.collection.migrator import CollectionMigrator
 from dinosearch.collection.model import ModelChoice
 from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.places import place_of
 from dinosearch.collection.reader import Paths
-from dinosearch.home import Home
+from dinosearch.errors import CollectionNotFoundError
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import IndexSummary, Preprocessing
 
 if TYPE_CHECKING:
+    from dinosearch.collection.received import Delivery
     from dinosearch.collection.reports import CompactReport, VerifyReport
 
 DEFAULT_HOME = "index"
@@ -36,6 +37,7 @@ class Collection(CollectionLearner, CollectionMigrator):
         cls,
         home: str | os.PathLike[str] = DEFAULT_HOME,
         *,
+        metadata: str | None = None,
         create: bool = False,
         read_only: bool = False,
         model: str | None = None,
@@ -55,7 +57,10 @@ class Collection(CollectionLearner, CollectionMigrator):
         """Open the collection in a home, or begin one.
 
         Args:
-            home: folder of the collection.
+            home: folder of the collection, or the URL of an engine that holds its vectors: `postgresql+psycopg://...`,
+                `milvus://HOST:19530/NAME`, `milvus:///FOLDER/FILE.db` (docs/engines.md).
+            metadata: where all else is kept, for an engine that cannot: an SQLAlchemy URL of an SQLite file or of
+                PostgreSQL.
             create: begin an empty collection where there is none.
             read_only: never write; for readers on a read-only disk.
             model: name of a checkpoint, or `auto`: DINOv2 ViT-S/14 when its weights are here or can be fetched within
@@ -79,7 +84,7 @@ class Collection(CollectionLearner, CollectionMigrator):
             CollectionNotFoundError: there is no collection and `create` is false.
             FingerprintMismatchError: the collection was made with another model or preprocessing.
         """
-        opened = OpenedHome(Home(home), create=create, read_only=read_only, progress=progress)
+        opened = OpenedHome(place_of(home, metadata), create=create, read_only=read_only, progress=progress)
         wanted = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
         placed = (runtime, device, dtype, batch)
         choice = ModelChoice(model, weights, wanted, pooling, scales, *placed, embedder, notify, progress, wrap)
@@ -89,6 +94,22 @@ class Collection(CollectionLearner, CollectionMigrator):
             opened.close()
             raise
         return cls(opened, choice)
+
+    @staticmethod
+    def exists(home: Paths = DEFAULT_HOME, metadata: str | None = None) -> bool:
+        """Whether there is a collection at a home, as `open` takes it.
+
+        Raises:
+            DinosearchError: an engine that does not answer.
+        """
+        place = place_of(home, metadata)
+        if place.home is not None:
+            return place.home.exists()
+        try:
+            OpenedHome(place, read_only=True).close()
+        except CollectionNotFoundError:
+            return False
+        return True
 
     def index(
         self,
@@ -136,7 +157,9 @@ class Collection(CollectionLearner, CollectionMigrator):
         if not paths:
             raise ValueError("index needs at least one folder, archive or file")
         sources = [os.path.abspath(os.path.expanduser(path)) for path in paths]
-        with self._opened.home.writer():
+        with self._opened.place.writer():
+            if regions or keep_patches:
+                self._opened.home.require()
             choose_index_type(self._opened, index_type)
             if self._opened.fingerprint is None:
                 self._opened.begin(self.embedder.fingerprint, self._choice.weights)
@@ -157,7 +180,7 @@ class Collection(CollectionLearner, CollectionMigrator):
         """Take files, folders or `id:N` out of the collection (never off the disk); returns how many paths left it."""
         from dinosearch.collection import maintenance
 
-        with self._opened.home.writer():
+        with self._opened.place.writer():
             return maintenance.remove(self._opened, [os.fspath(target) for target in targets])
 
     def verify(self, *, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
@@ -171,28 +194,28 @@ class Collection(CollectionLearner, CollectionMigrator):
 
         if not repair:
             return checking.verify(self._opened, progress)
-        with self._opened.home.writer():
+        with self._opened.place.writer():
             return mending.repair(self._opened, lambda: self.embedder, progress)
 
     def compact(self, *, progress: Progress | None = None) -> CompactReport:
         """Reclaim the space of removed images and superseded vectors."""
         from dinosearch.collection import maintenance
 
-        with self._opened.home.writer():
+        with self._opened.place.writer():
             return maintenance.compact(self._opened, progress)
 
     def import_(
         self,
-        folder: Paths,
+        folder: Paths | Delivery,
         *,
         recall: float = DEFAULT_RECALL,
         index_type: str | None = None,
         progress: Progress | None = None,
     ) -> IndexSummary:
-        """Take in what `export` wrote, without embedding.
+        """Take in what `export` or `dinosearch embed` wrote, without embedding.
 
         Args:
-            folder: what `export` wrote.
+            folder: what `export` wrote, or a `dinosearch.jobs.ShardDelivery` of what `embed` wrote.
             recall: as in `index`.
             index_type: as in `index`.
             progress: told about the stages `import`, `build` and `measure`.
@@ -204,6 +227,6 @@ class Collection(CollectionLearner, CollectionMigrator):
         from dinosearch.collection import transfer
         from dinosearch.collection.maintenance import choose_index_type
 
-        with self._opened.home.writer():
+        with self._opened.place.writer():
             choose_index_type(self._opened, index_type)
-            return transfer.import_(self._opened, Path(folder), recall, progress)
+            return transfer.import_(self._opened, folder, recall, progress)

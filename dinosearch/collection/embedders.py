@@ -79,7 +79,7 @@ class Embedders:
         if wanted is not None and wanted.matches(given.fingerprint):
             return given
         raise FingerprintMismatchError(
-            f"the model of {self._opened.home.path} was changed and is now {wanted}, but this program brought "
+            f"the model of {self._opened.path} was changed and is now {wanted}, but this program brought "
             f"{given.fingerprint}; open the collection anew with an embedder of that model"
         )
 

@@ -38,9 +38,9 @@ class CollectionHeld:
         return self._home
 
     @property
-    def home(self) -> Path:
-        """Absolute path of the collection's folder."""
-        return self._home.home.path
+    def home(self) -> Path | str:
+        """Absolute path of the collection's folder, or the address of its engine without the password."""
+        return self._home.path
 
     @property
     def state(self) -> int:

@@ -23,6 +23,7 @@ from dinosearch.capacity import give_back_memory
 from dinosearch.collection.behind import Behind
 from dinosearch.collection.encoded import Answer, DeviceDecoding, EmbeddedImage, vectors_of
 from dinosearch.collection.plan import Plan, make_plan
+from dinosearch.collection.sweeping import sweep
 from dinosearch.collection.trial import chosen
 from dinosearch.errors import DinosearchError
 from dinosearch.images import DecodePool, is_member, iter_members, read_bytes, split_member
@@ -94,6 +95,7 @@ class IndexRun:
         del plan  # what was known of a million files makes room for training an index
         self._known = KnownFiles()
         give_back_memory()
+        sweep(self._opened)
         self._opened.update_index(recall, self._progress, self._opened.searched)
         seconds = round(time.monotonic() - started, 3)
         return IndexSummary(**self._counts, seconds=seconds, failures=tuple(self._failures))

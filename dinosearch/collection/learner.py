@@ -46,7 +46,8 @@ class CollectionLearner(CollectionReader):
         """
         from dinosearch.collection import refining
 
-        with self._opened.home.writer():
+        self._opened.home.require()
+        with self._opened.place.writer():
             wanted = refining.Refinement(dimensions, power, shrinkage, augment)
             return refining.refine(self._opened, wanted, recall, progress)
 
@@ -62,12 +63,14 @@ class CollectionLearner(CollectionReader):
         """
         from dinosearch.collection import diffusing
 
-        with self._opened.home.writer():
+        self._opened.home.require()
+        with self._opened.place.writer():
             return diffusing.prepare(self._opened, edges, truncation, progress)
 
     def unrefine(self) -> None:
         """Search the model's own vectors again; delete the refined ones and prepared diffusion."""
-        with self._opened.home.writer():
+        self._opened.home.require()
+        with self._opened.place.writer():
             for kind in (REFINED, DIFFUSION):
                 self._opened.drop_generation(kind)
             self._opened.update_index(DEFAULT_RECALL, None)
@@ -86,7 +89,7 @@ class CollectionLearner(CollectionReader):
         """
         from dinosearch.collection import calibrating
 
-        with self._opened.home.writer():
+        with self._opened.place.writer():
             return calibrating.calibrate(self._opened, lambda: self.embedder, sample, progress=progress)
 
     def confirm(self, query: QueryImage, *results: Paths) -> Calibration | None:
@@ -111,5 +114,5 @@ class CollectionLearner(CollectionReader):
     def _judge(self, query: QueryImage, results: Sequence[Paths], *, same: bool) -> Calibration | None:
         from dinosearch.collection import calibrating
 
-        with self._opened.home.writer():
+        with self._opened.place.writer():
             return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=same)

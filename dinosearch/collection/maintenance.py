@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -16,8 +13,8 @@ from dinosearch.collection.kinds import DIFFUSION, IMAGES, NEXT, STATES, is_asid
 from dinosearch.collection.one_state import at_one_state
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, ModelInfo, RootInfo
-from dinosearch.errors import ImageNotFoundError
-from dinosearch.home import FORMAT_VERSION, listed
+from dinosearch.errors import ImageNotFoundError, SettingError
+from dinosearch.home import FORMAT_VERSION
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation
 
@@ -34,8 +31,7 @@ def _vectors(opened: OpenedHome, ids: Sequence[int] | np.ndarray | None) -> tupl
         return wanted, search.vectors(wanted)
     except KeyError as error:
         raise ImageNotFoundError(
-            f"image id:{error.args[0]} has no vector in {opened.home.path}; check the collection with: "
-            f"dinosearch verify"
+            f"image id:{error.args[0]} has no vector in {opened.path}; check the collection with: dinosearch verify"
         ) from None
 
 
@@ -51,9 +47,12 @@ def choose_index_type(opened: OpenedHome, name: str | None) -> None:
 
     Raises:
         ValueError: no such type.
+        SettingError: an engine has no choice of types.
     """
     if name is None:
         return
+    if opened.place.home is None:
+        raise SettingError(f"{opened.path} has the index that its engine offers; leave out --index-type")
     from dinosearch.vectors import LADDERS
 
     if name not in LADDERS:
@@ -71,6 +70,7 @@ def remove(opened: OpenedHome, targets: Sequence[str]) -> int:
     """
     from dinosearch.collection.pictures import id_of
     from dinosearch.collection.plan import under
+    from dinosearch.collection.sweeping import sweep
 
     known = opened.store.known()
     failed = opened.store.known_failures()
@@ -89,8 +89,8 @@ def remove(opened: OpenedHome, targets: Sequence[str]) -> int:
             unread = {path for path in failed if under(path, folder)}
         if not found and not unread:
             raise ImageNotFoundError(
-                f"{target} is not in the collection in {opened.home.path}, so nothing was removed; "
-                f"what it holds is listed by: dinosearch export - --home {opened.home.path}"
+                f"{target} is not in the collection in {opened.path}, so nothing was removed; "
+                f"what it holds is listed by: dinosearch export - --home {opened.path}"
             )
         paths |= found
         failures |= unread
@@ -98,6 +98,7 @@ def remove(opened: OpenedHome, targets: Sequence[str]) -> int:
         tx.remove_locations(sorted(paths))
         tx.clear_failures(sorted(failures))
         tx.remove_roots([root for root in opened.store.roots() if root in folders])
+    sweep(opened)
     return len(paths)
 
 
@@ -111,10 +112,16 @@ def _info(opened: OpenedHome) -> CollectionInfo:
     fingerprint = opened.fingerprint
     search = opened.answering()[0] if fingerprint else None
     generation = search.generation if search else None
-    rows = generation.rows if generation else 0
     index = generation.index if generation else None
+    rows, tail, built = 0, 0, None
+    if search and opened.place.home is None:
+        rows, built = search.count(), search.index_info()
+        tail = 0 if built else rows
+    elif generation:
+        rows = generation.rows
+        tail = rows - (index.rows if index else 0)
     return CollectionInfo(
-        home=str(opened.home.path),
+        home=str(opened.path),
         format_version=FORMAT_VERSION,
         fingerprint=fingerprint,
         images=counts["images"],
@@ -122,14 +129,16 @@ def _info(opened: OpenedHome) -> CollectionInfo:
         removed=counts["removed"],
         failed=counts["failures"],
         rows=rows,
-        tail=rows - (index.rows if index else 0),
+        tail=tail,
         index=index,
         index_problem=search.index_problem if search else None,
-        bytes=_disk_bytes(opened),
+        bytes=opened.place.bytes(),
         roots=tuple(_root(opened, path) for path in opened.store.roots()),
         derived=tuple(_derived(opened)),
         models=tuple(models(opened)),
         waiting=counts["waiting"],
+        engine=opened.place.engine_version(),
+        built=built,
     )
 
 
@@ -140,10 +149,14 @@ def compact(opened: OpenedHome, progress: Progress | None) -> CompactReport:
     so a crash leaves either the old or the new generation whole. Whole images come last, because that commit also drops
     the removed ones: what is derived from images may lack rows, never the images themselves.
     """
-    before, rows = _disk_bytes(opened), opened.search(IMAGES).generation.rows
+    if opened.place.home is None:
+        from dinosearch.collection import sweeping
+
+        return sweeping.compact(opened)
+    before, rows = opened.place.bytes(), opened.search(IMAGES).generation.rows
     rewrite_all(opened, progress)
     opened.store.vacuum()
-    return CompactReport(rows, opened.search(IMAGES).generation.rows, before, _disk_bytes(opened))
+    return CompactReport(rows, opened.search(IMAGES).generation.rows, before, opened.place.bytes())
 
 
 def rewrite_all(opened: OpenedHome, progress: Progress | None) -> None:
@@ -165,7 +178,7 @@ def rewrite(opened: OpenedHome, kinds: Sequence[str], progress: Progress | None)
     held, numbers = opened.store.generations(), dict[int, int]()
     for kind in kinds:
         if not kind.endswith(DIFFUSION):  # its rows go by image ids, which stay
-            new = compacted(opened, kind, progress)
+            new = _compacted(opened, kind, progress)
             opened.store.switch_generation(new, forget_removed=kind == IMAGES)
             numbers[held[kind].number] = new.number
     carry_over(opened, numbers)
@@ -177,9 +190,12 @@ def rewrite(opened: OpenedHome, kinds: Sequence[str], progress: Progress | None)
     opened.drop_other_files()
 
 
-def compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Generation:
+def _compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Generation:
     """The next generation of a kind with live rows only, on disk but not committed."""
+    from dinosearch.vectors import LocalVectorSearch, compacted
+
     search = opened.search(kind)
+    assert isinstance(search, LocalVectorSearch)
     generation = search.generation
     number = opened.store.next_generation()
     if opened.home.basis(generation.number).exists():
@@ -188,13 +204,13 @@ def compacted(opened: OpenedHome, kind: str, progress: Progress | None) -> Gener
     if kind != IMAGES:
         live = np.intersect1d(live, search.ids())  # images that were not reached yet
     recall = generation.index.recall_target if generation.index else 0.98 if kind == IMAGES else None
-    return search.compact(opened.home.vectors(number), number, live, recall, progress)
+    return compacted(search, opened.home.vectors(number), number, live, recall, progress)
 
 
 def _derived(opened: OpenedHome) -> Iterator[DerivedInfo]:
     for kind, generation in sorted(opened.store.generations().items()):
         if kind != IMAGES and not is_aside(kind):
-            size = _bytes(opened.files_of(generation.number))
+            size = opened.place.bytes({generation.number})
             yield DerivedInfo(kind, generation.rows, size, dict(generation.recipe))
 
 
@@ -206,24 +222,10 @@ def models(opened: OpenedHome) -> Iterator[ModelInfo]:
         images = held.get(side + IMAGES)
         if images is not None:
             numbers = [held[side + kind].number for kind in kinds_of(held, side)]
-            size = sum(_bytes(opened.files_of(number)) for number in numbers)
+            size = opened.place.bytes(set(numbers))
             share = min(1.0, images.rows / placed) if side == NEXT and placed else 1.0
             yield ModelInfo(state, images.fingerprint, images.rows, size, share)
 
 
 def _root(opened: OpenedHome, path: str) -> RootInfo:
     return RootInfo(path, os.path.lexists(path), opened.store.count_under(path))
-
-
-def _disk_bytes(opened: OpenedHome) -> int:
-    return _bytes(listed(opened.home.path))
-
-
-def _bytes(paths: Iterable[Path]) -> int:
-    """Of the files among the paths."""
-    total = 0
-    for path in paths:
-        with suppress(FileNotFoundError):  # a writer's temporary file, or one that it has just replaced
-            status = path.lstat()
-            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return total

@@ -11,7 +11,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from dinosearch.collection import diffusing, maintenance, sides
+from dinosearch.collection import diffusing, maintenance, sides, sweeping
 from dinosearch.collection.basis import Basis
 from dinosearch.collection.checking import Check
 from dinosearch.collection.detailing import Detailing
@@ -61,7 +61,9 @@ class _Mending:
         for kind in sorted(check.derived, key=lambda kind: kind != REFINED):  # others may be made from refined vectors
             self._derive_again(kind, recipes[kind])
         # Second rows supersede the damaged ones, which go with the file: kept by `migrate`, they would count as damage.
-        if is_to_rewrite:
+        if is_to_rewrite and opened.place.home is None:
+            sweeping.drop_strangers(opened)
+        elif is_to_rewrite:
             maintenance.rewrite_all(opened, progress)
 
     def report(self) -> VerifyReport:
@@ -70,7 +72,7 @@ class _Mending:
 
     def _database(self) -> None:
         """Replace a damaged database by one with its sound rows, and settle the doubtful ones by the files."""
-        opened, name = self._opened, str(self._opened.home.metadata)
+        opened, name = self._opened, self._opened.store.name
         sentences = opened.store.check()
         if not sentences:
             return
@@ -146,7 +148,7 @@ class _Mending:
                 opened.begin(self._embedder().fingerprint)
             return
         try:
-            opened.search(kind)
+            opened.search(kind).ensure()
             return
         except DamagedHomeError as error:
             problem = Problem(kind, str(error))

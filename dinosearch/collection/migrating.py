@@ -46,7 +46,7 @@ def begin(opened: OpenedHome, model: Fingerprint, weights: str | os.PathLike[str
     half, kept = opened.store.generation(NEXT + IMAGES), opened.store.generation(KEPT + IMAGES)
     if opened.generation.fingerprint.matches(model):
         return False
-    home = opened.home.path
+    home = opened.path
     if kept is not None and kept.fingerprint.matches(model) and not restart:
         raise SettingError(
             f"the vectors of {model.settings} are still kept in {home}; go back to them with: dinosearch migrate "

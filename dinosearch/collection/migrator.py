@@ -61,7 +61,8 @@ class CollectionMigrator(CollectionReader):
         """
         from dinosearch.collection import migrating
 
-        with self._opened.home.writer():
+        self._opened.home.require()
+        with self._opened.place.writer():
             target = self._target(model, weights, preprocessing, pooling, scales, embedder)
             return migrating.forward(self._opened, target, restart, leave_behind, recall, workers, progress)
 
@@ -89,6 +90,7 @@ class CollectionMigrator(CollectionReader):
         """
         from dinosearch.collection import migrating
 
+        self._opened.home.require()
         target = self._target(model, weights, preprocessing, pooling, scales, embedder)
         return migrating.estimate(self._opened, target, workers)
 
@@ -120,7 +122,8 @@ class CollectionMigrator(CollectionReader):
         from dinosearch.collection import migrating
         from dinosearch.collection.target import kept
 
-        with self._opened.home.writer():
+        self._opened.home.require()
+        with self._opened.place.writer():
             target = kept(self._opened, self._models, ModelChoice(weights=weights, embedder=embedder), self._choice)
             return migrating.back(self._opened, target, leave_behind, workers, progress)
 
@@ -128,7 +131,8 @@ class CollectionMigrator(CollectionReader):
         """Delete the vectors of the model before the last change; returns the bytes that were freed."""
         from dinosearch.collection import migrating
 
-        with self._opened.home.writer():
+        self._opened.home.require()
+        with self._opened.place.writer():
             return migrating.forget(self._opened)
 
     def _target(

@@ -53,7 +53,7 @@ class ModelChoice:
                 options, values = [*options, "--scales"], [*values, wanted.scales]
             other = " ".join(f"{option} {value}" for option, value in zip(options, values, strict=True))
             raise FingerprintMismatchError(
-                f"the vectors in {opened.home.path} were made with {stored.settings}, not with {wanted.settings}, and "
+                f"the vectors in {opened.path} were made with {stored.settings}, not with {wanted.settings}, and "
                 f"cannot be compared; leave out {', '.join(options[:-1])} and {options[-1]}, make another "
                 f"collection with: dinosearch index FOLDER --home OTHER {other}, or change the model of this one with: "
                 f"dinosearch migrate {other}"
@@ -121,12 +121,12 @@ def _check_same(opened: OpenedHome, embedder: Embedder) -> None:
         return
     if replace(found, numbers=stored.numbers, agreement=stored.agreement) == stored:
         raise FingerprintMismatchError(
-            f"the vectors in {opened.home.path} are {stored.numbers} and agree with float32 by {stored.agreement:.4f}, "
+            f"the vectors in {opened.path} are {stored.numbers} and agree with float32 by {stored.agreement:.4f}, "
             f"those of the model at hand are {found.numbers} and agree by {found.agreement:.4f}, and families that "
             f"agree by less than {AGREEMENT} cannot be compared; use: --dtype {stored.numbers}"
         )
     raise FingerprintMismatchError(
-        f"the vectors in {opened.home.path} were made with {stored}, but the model at hand is {found}, and they "
+        f"the vectors in {opened.path} were made with {stored}, but the model at hand is {found}, and they "
         f"cannot be compared; give the same weights with --weights FILE, or make another collection with: "
         f"dinosearch index FOLDER --home OTHER --model {found.checkpoint}"
     )

@@ -1,4 +1,4 @@
-"""What an open collection holds: home, metadata store and vector searches, kept on one consistent state.
+"""What an open collection holds: its place, metadata store and vector searches, kept on one consistent state.
 
 Readers refresh when another process has committed; the one writer appends and publishes. It knows no images.
 """
@@ -10,20 +10,18 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dinosearch.collection.basis import Basis
-from dinosearch.collection.kinds import IMAGES, REFINED, REGIONS, is_aside, row_ids
+from dinosearch.collection.kinds import IMAGES, REFINED, is_aside, row_ids
+from dinosearch.collection.places import Place, Search, not_here
 from dinosearch.errors import CollectionNotFoundError, SettingError
 from dinosearch.home import Home
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation
-from dinosearch.store import MetadataStore, Transaction
-
-if TYPE_CHECKING:
-    from dinosearch.vectors import LocalVectorSearch
+from dinosearch.store import Transaction
 
 
 class OpenedHome:
@@ -33,29 +31,39 @@ class OpenedHome:
     method that takes a `kind` means the current generation of it.
 
     Args:
-        home: the folder.
-        create: make the folder and an empty store where there is none.
+        place: where it lives.
+        create: make the place and an empty store where there is none.
         read_only: never write, not even a lock; works on a read-only disk.
         progress: told about the stage `upgrade`, where the home has an older format.
     """
 
     def __init__(
-        self, home: Home, *, create: bool = False, read_only: bool = False, progress: Progress | None = None
+        self, place: Place, *, create: bool = False, read_only: bool = False, progress: Progress | None = None
     ) -> None:
-        if create and not read_only:
-            home.create()
-        else:
-            home.require()
-        self.home = home
+        self.place = place
         self._process = os.getpid()
-        self.store = MetadataStore.open(
-            home.metadata, create=create and not read_only, read_only=read_only, progress=progress
-        )
+        self.store = place.open_store(create=create, read_only=read_only, progress=progress)
         self._lock = threading.RLock()
-        self._searches: dict[str, LocalVectorSearch] = {}
+        self._searches: dict[str, Search] = {}
         self._changes: int | None = None
         self._generations: dict[str, Generation] = {}
         self._bases: dict[str, tuple[int, Basis | None]] = {}  # with the number of their generation
+
+    @property
+    def path(self) -> Path | str:
+        """The folder or address, for messages and commands."""
+        return self.place.path
+
+    @property
+    def home(self) -> Home:
+        """The folder.
+
+        Raises:
+            SettingError: it is none: what is asked for needs files.
+        """
+        if self.place.home is None:
+            raise not_here(self.path, "refined vectors, windows, patches and second models")
+        return self.place.home
 
     @property
     def generation(self) -> Generation:
@@ -67,8 +75,8 @@ class OpenedHome:
         generation = self.generation_of(IMAGES)
         if generation is None:
             raise CollectionNotFoundError(
-                f"the collection in {self.home.path} is empty: nothing has been indexed; "
-                f"run: dinosearch index FOLDER --home {self.home.path}"
+                f"the collection in {self.path} is empty: nothing has been indexed; "
+                f"run: dinosearch index FOLDER --home {self.path}"
             )
         return generation
 
@@ -105,14 +113,13 @@ class OpenedHome:
         basis: Basis | None = None,
         coding: str = "float32",
     ) -> Generation:
-        """Make the one generation of a kind with an empty vector file, in place of any earlier one of that kind."""
-        from dinosearch.vectors import VectorFile
-
+        """Make the one generation of a kind without vectors, in place of any earlier one of that kind."""
         number = self.store.next_generation()
-        # Files first: a generation without its files would be a damaged home, left-over files are overwritten.
-        VectorFile.create(self.home.vectors(number), fingerprint.dimension, number, coding=coding).close()
+        # The place first: a generation without its vectors would be a damaged home.
+        self.place.begin(kind, number, fingerprint.dimension, coding)
         saved = {"basis": basis.save(self.home.basis(number))} if basis else {}
-        self.store.switch_generation(Generation(number, fingerprint, 0, kind=kind, recipe={**(recipe or {}), **saved}))
+        marked = {**(recipe or {}), **saved, **self.place.recipe()}
+        self.store.switch_generation(Generation(number, fingerprint, 0, kind=kind, recipe=marked))
         self._forget()
         return self.search(kind).generation
 
@@ -128,7 +135,7 @@ class OpenedHome:
         with self._lock, self.store.one_moment():
             yield
 
-    def search(self, kind: str = IMAGES) -> LocalVectorSearch:
+    def search(self, kind: str = IMAGES) -> Search:
         """The vector search of a kind on the newest committed state.
 
         Raises:
@@ -140,7 +147,7 @@ class OpenedHome:
                 self._open(kind)
             return self._searches[kind]
 
-    def answering(self, side: str = "") -> tuple[LocalVectorSearch, Basis]:
+    def answering(self, side: str = "") -> tuple[Search, Basis]:
         """The search that answers queries, on the newest committed state, and what vectors of the model go through.
 
         With `NEXT` or `KEPT` the search that would, if that side were swapped in.
@@ -186,7 +193,8 @@ class OpenedHome:
         Vectors of images are refined too where the collection is, so that no moment sees the one without the other.
         """
         search = self.search(kind)
-        tx.commit_rows(search.generation.number, search.append(ids, vectors))
+        facts = tx.facts(ids) if self.place.keeps_facts else None
+        tx.commit_rows(search.generation.number, search.upsert(ids, vectors, facts))
         if kind == IMAGES and self.searched == REFINED:
             self.append(tx, ids, (self.basis(REFINED) or Basis()).apply(vectors), REFINED)
 
@@ -220,15 +228,7 @@ class OpenedHome:
 
     def drop_other_files(self) -> None:
         """Delete the files of generations that are no longer current; readers that hold them open keep reading."""
-        kept = {path for generation in self.store.generations().values() for path in self.files_of(generation.number)}
-        for path in self.home.generation_files():
-            if path not in kept:
-                path.unlink(missing_ok=True)
-
-    def files_of(self, number: int) -> list[Path]:
-        """The files of the generation of that number; not what a killed process left half written."""
-        mine = (f"vectors-{number}.", f"index-{number}-", f"basis-{number}.", f"diffusion-{number}-")
-        return [p for p in self.home.generation_files() if p.name.startswith(mine) and p.suffix != ".tmp"]
+        self.place.drop_others({generation.number for generation in self.store.generations().values()})
 
     def reopen(self) -> None:
         """Look at everything anew, after files or settings were changed behind its back."""
@@ -242,8 +242,8 @@ class OpenedHome:
         """
         if os.getpid() != self._process:
             raise SettingError(
-                f"{self.home.path} was opened by process {self._process}, and what it holds does not work in the fork "
-                f"{os.getpid()} of it; open it in every process anew: Collection.open({str(self.home.path)!r})"
+                f"{self.path} was opened by process {self._process}, and what it holds does not work in the fork "
+                f"{os.getpid()} of it; open it in every process anew: Collection.open({str(self.path)!r})"
             )
 
     def close(self) -> None:
@@ -252,6 +252,7 @@ class OpenedHome:
             return  # they belong to the process that opened them
         with self._lock:
             self._forget()
+        self.place.close()
         self.store.close()
 
     def _forget(self) -> None:
@@ -279,16 +280,13 @@ class OpenedHome:
             search.set_removed(self._removed(generation))
 
     def _open(self, kind: str) -> None:
-        from dinosearch.vectors import LADDERS, WINDOW_LADDER, LocalVectorSearch
-
         generation = self.generation_of(kind)
         if generation is None:
             raise CollectionNotFoundError(
-                f"the collection in {self.home.path} has no {kind}: nothing has been indexed; "
-                f"run: dinosearch index FOLDER --home {self.home.path}"
+                f"the collection in {self.path} has no {kind}: nothing has been indexed; "
+                f"run: dinosearch index FOLDER --home {self.path}"
             )
-        ladder = WINDOW_LADDER if kind.endswith(REGIONS) else LADDERS[self.store.setting("index_type") or "auto"]
-        search = LocalVectorSearch(self.home.vectors(generation.number), self.home.index, generation, ladder)
+        search = self.place.open(generation, self.store.setting("index_type") or "auto", self.store)
         search.set_removed(self._removed(generation))
         self._searches[kind] = search
 

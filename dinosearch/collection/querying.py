@@ -145,6 +145,9 @@ class Query:
         return self._hits(ids, scores, self._places(ids), skip, Trust(asked.threshold), boxes)
 
     def _allowed(self) -> np.ndarray | None:
+        """The ids that the filter leaves; None for all, and where the place is given the filter itself."""
+        if self._opened.place.home is None:
+            return None
         with stage("store"):
             return self._opened.store.select(self._asked.filter) if self._asked.filter else None
 
@@ -171,10 +174,11 @@ class Query:
         """Ids (n, k) in the order of the answer, -1 where fewer exist, and their cosines."""
         search, basis = self._opened.answering()
         queries, plan = basis.apply(queries), self._asked.plan
+        where = self._asked.filter if self._opened.place.home is None else None
 
         def first(rows: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
             with stage("search"):
-                return search.search(rows, depth, allowed=allowed, exact=self._asked.exact)
+                return search.search(rows, depth, allowed=allowed, where=where, exact=self._asked.exact)
 
         pictures = self._pictures(self._images) if plan.pictured and self._images and self._pictures else None
         if plan.pictured:

@@ -1,4 +1,7 @@
-"""Read an exported folder that anyone may have written: every value is checked before it is used."""
+"""What `import` takes in, in whatever form it comes, and one form of it: a folder that `export` wrote.
+
+Anyone may have written it: every value is checked before it is used.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,17 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from dinosearch.errors import ExportError
 from dinosearch.home import sha256_file
-from dinosearch.records import Fingerprint, ImageRecord
+from dinosearch.records import Fingerprint, FoundFile, ImageInfo, ImageRecord
 
 SCHEMA = "dinosearch-export-1"
 FILES = ("images.jsonl", "vectors.npy")
@@ -25,7 +29,48 @@ _LONGEST = 1 << 20
 _WIDEST = 1 << 16
 """Numbers of a vector."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_BATCH = 1000
 _FAULTS = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Some files with their vectors.
+
+    Attributes:
+        contents: the SHA-256 of each distinct content, and what its decoder learnt.
+        vectors: (contents, dimension) float32, of unit length.
+        files: each file with the place of its content in `contents`.
+        bad: files that could not be embedded, with the reason as a clause.
+    """
+
+    contents: list[tuple[str, ImageInfo]]
+    vectors: np.ndarray
+    files: list[tuple[FoundFile, int]]
+    bad: list[tuple[FoundFile, str]]
+
+
+@runtime_checkable
+class Delivery(Protocol):
+    """What `import` takes in.
+
+    Attributes:
+        name: of the place it comes from, for messages.
+        fingerprint: what the vectors were made with.
+        steps: how much there is, in the unit of `Arrivals.files` and `bad`, or of contents.
+    """
+
+    name: str
+    fingerprint: Fingerprint
+    steps: int
+
+    def arrivals(self) -> Iterator[tuple[int, Arrivals]]:
+        """All of it, a bounded part at a time, with how many steps each part is.
+
+        Raises:
+            ExportError: it is damaged.
+        """
+        ...
 
 
 class Received:
@@ -35,16 +80,16 @@ class Received:
         folder: what `export` wrote.
 
     Attributes:
+        name: the folder.
         fingerprint: what the vectors were made with.
-        images: distinct contents.
-        vectors: (images, dimension) float32, mapped into memory.
+        steps: distinct contents.
 
     Raises:
         ExportError: something is missing, damaged, or not as `export` writes it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self.name = folder, str(folder)
         try:
             for name in ("manifest.json", *FILES):
                 if not (folder / name).is_file():
@@ -61,16 +106,25 @@ class Received:
                     raise ExportError(
                         f"{folder / name} does not match its checksum; export again with: dinosearch export FOLDER"
                     )
-            self.images = _whole(manifest["images"])
+            self.steps = _whole(manifest["images"])
             self.fingerprint = _fingerprint(manifest["fingerprint"])
-            self.vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
-            wanted = (self.images, self.fingerprint.dimension)
-            if self.vectors.dtype != np.float32 or self.vectors.shape != wanted:
+            self._vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+            wanted = (self.steps, self.fingerprint.dimension)
+            if self._vectors.dtype != np.float32 or self._vectors.shape != wanted:
                 raise ValueError(f"vectors.npy holds no {wanted[0]} x {wanted[1]} float32 numbers")
         except _FAULTS as error:
             raise self._fault(error) from None
 
-    def groups(self) -> Iterator[list[ImageRecord]]:
+    def arrivals(self) -> Iterator[tuple[int, Arrivals]]:
+        """See `Delivery.arrivals`."""
+        groups, done = self._groups(), 0
+        while batch := list(islice(groups, _BATCH)):
+            contents = [(first.sha256, _info(first)) for first, *_ in batch]
+            files = [(_file(record), place) for place, group in enumerate(batch) for record in group]
+            yield len(batch), Arrivals(contents, np.array(self._vectors[done : done + len(batch)]), files, [])
+            done += len(batch)
+
+    def _groups(self) -> Iterator[list[ImageRecord]]:
         """The files of each image.
 
         Raises:
@@ -79,11 +133,11 @@ class Received:
         seen = 0
         for _, group in groupby(self._records(), key=lambda record: record.id):
             seen += 1
-            if seen > self.images:
+            if seen > self.steps:
                 break
             yield list(group)
-        if seen != self.images:
-            raise self._fault(ValueError(f"images.jsonl has not the {self.images} images that the manifest names"))
+        if seen != self.steps:
+            raise self._fault(ValueError(f"images.jsonl has not the {self.steps} images that the manifest names"))
 
     def _records(self) -> Iterator[ImageRecord]:
         with open(self._folder / FILES[0], "rb") as lines:
@@ -100,6 +154,14 @@ class Received:
         return ExportError(
             f"{self._folder} is not a whole dinosearch export ({_said(error)}); make one with: dinosearch export FOLDER"
         )
+
+
+def _info(record: ImageRecord) -> ImageInfo:
+    return ImageInfo(record.width, record.height, record.format, record.taken, record.camera)
+
+
+def _file(record: ImageRecord) -> FoundFile:
+    return FoundFile(record.path, record.size, round(record.modified.timestamp() * 1_000_000) * 1000)
 
 
 def _said(error: BaseException) -> str:

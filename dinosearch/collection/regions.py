@@ -41,14 +41,14 @@ class RegionSearch:
     def __init__(self, opened: OpenedHome, embedder: Embedder) -> None:
         if not has_regions(opened):
             raise SettingError(
-                f"the collection in {opened.home.path} keeps no regions; add them once with: "
-                f"dinosearch index FOLDER --regions --home {opened.home.path}"
+                f"the collection in {opened.path} keeps no regions; add them once with: "
+                f"dinosearch index FOLDER --regions --home {opened.path}"
             )
         generation = opened.search(KIND).generation
         if generation.recipe["rows"] != len(WINDOWS):
             raise SettingError(
-                f"the regions of {opened.home.path} were made by another version of dinosearch; make them anew with: "
-                f"dinosearch index FOLDER --home {opened.home.path}"
+                f"the regions of {opened.path} were made by another version of dinosearch; make them anew with: "
+                f"dinosearch index FOLDER --home {opened.path}"
             )
         self._opened, self._embedder = opened, embedder
         self._tokens: Any = getattr(embedder, "tokens", None)

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from dinosearch.records import Fingerprint, IndexInfo, Problem
+from dinosearch.records import BuiltIndex, Fingerprint, IndexInfo, Problem
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class CollectionInfo:
         derived: what was made from the vectors or beside them: refined vectors, regions, patches.
         models: the one that answers, and others that it has vectors of.
         waiting: images that have a file and no vector, because they could not be read when the model was changed.
+        engine: name and version of the engine that holds the vectors, as it says itself; None for a folder.
+        built: the index that the engine really has; None for a folder, and while every search is exact.
     """
 
     home: str
@@ -90,6 +92,8 @@ class CollectionInfo:
     derived: tuple[DerivedInfo, ...] = field(default=())
     models: tuple[ModelInfo, ...] = field(default=())
     waiting: int = 0
+    engine: str | None = None
+    built: BuiltIndex | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""

@@ -25,8 +25,7 @@ OF_A_MODEL = ("weights", LEARNED, SETTING)
 def drop(opened: OpenedHome, side: str) -> int:
     """Forget the generations of a side and delete their files; returns the bytes that were freed."""
     held = opened.store.generations()
-    paths = [path for kind in kinds_of(held, side) for path in opened.files_of(held[side + kind].number)]
-    freed = sum(path.stat().st_size for path in paths)
+    freed = opened.place.bytes({held[side + kind].number for kind in kinds_of(held, side)})
     with opened.store.transaction() as tx:
         for kind in kinds_of(held, side):
             tx.drop_generations(side + kind)

@@ -47,8 +47,8 @@ def named(opened: OpenedHome, models: Embedders, wanted: ModelChoice, choice: Mo
     if wanted == ModelChoice():
         if half is None:
             raise SettingError(
-                f"no model is named, and no change of {opened.home.path} is half done; name one, as in: dinosearch "
-                f"migrate --model dinov2_vits14 --home {opened.home.path}"
+                f"no model is named, and no change of {opened.path} is half done; name one, as in: dinosearch "
+                f"migrate --model dinov2_vits14 --home {opened.path}"
             )
         return _loaded(models, half.fingerprint, _weights_of(half), choice)
     like = wanted.wanted(now.fingerprint)
@@ -68,8 +68,7 @@ def kept(opened: OpenedHome, models: Embedders, wanted: ModelChoice, choice: Mod
     before = opened.store.generation(KEPT + IMAGES)
     if before is None:
         raise SettingError(
-            f"no other model is kept in {opened.home.path}; see which ones it has with: dinosearch info "
-            f"--home {opened.home.path}"
+            f"no other model is kept in {opened.path}; see which ones it has with: dinosearch info --home {opened.path}"
         )
     weights = os.path.abspath(wanted.weights) if wanted.weights else _weights_of(before)
     found = _held(models, wanted.embedder) if wanted.embedder else _loaded(models, before.fingerprint, weights, choice)
@@ -78,7 +77,7 @@ def kept(opened: OpenedHome, models: Embedders, wanted: ModelChoice, choice: Mod
         embedder = found.open()
         if not before.fingerprint.matches(embedder.fingerprint):
             raise FingerprintMismatchError(
-                f"the kept vectors in {opened.home.path} were made with {before.fingerprint}, but the model at hand is "
+                f"the kept vectors in {opened.path} were made with {before.fingerprint}, but the model at hand is "
                 f"{embedder.fingerprint}; name the same weights by: dinosearch migrate --back --weights FILE"
             )
         return embedder

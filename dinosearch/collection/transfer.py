@@ -15,19 +15,22 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.collection.received import FILES, SCHEMA, Received
+from dinosearch.collection.received import FILES, SCHEMA, Arrivals, Delivery, Received
+from dinosearch.collection.sweeping import sweep
 from dinosearch.errors import ExportError, FingerprintMismatchError
 from dinosearch.home import atomic_path, sha256_file
 from dinosearch.protocols import Progress
-from dinosearch.records import Fingerprint, FoundFile, ImageInfo, ImageRecord, IndexSummary
+from dinosearch.records import Fingerprint, FoundFile, ImageRecord, IndexSummary, Problem
 from dinosearch.store import parse_filter
+
+if TYPE_CHECKING:
+    from dinosearch.store import Transaction
 
 _BATCH = 1000
 _NAMES = tuple(field.name for field in dataclasses.fields(ImageRecord))
@@ -89,50 +92,75 @@ def write_vectors(folder: Path, fingerprint: Fingerprint, paths: Sequence[str], 
     _write_manifest(folder, fingerprint, len(paths), len(paths))
 
 
-def import_(opened: OpenedHome, folder: Path, recall: float, progress: Progress | None) -> IndexSummary:
+def import_(
+    opened: OpenedHome, source: str | os.PathLike[str] | Delivery, recall: float, progress: Progress | None
+) -> IndexSummary:
     """See `Collection.import_`; the caller holds the writer's lock."""
     started = time.monotonic()
-    received = Received(folder)
-    fingerprint, vectors = received.fingerprint, received.vectors
-    if opened.fingerprint is not None and not opened.fingerprint.matches(fingerprint):
+    delivery = source if isinstance(source, Delivery) else Received(Path(source))
+    if opened.fingerprint is not None and not opened.fingerprint.matches(delivery.fingerprint):
         raise FingerprintMismatchError(
-            f"{folder} holds vectors of {fingerprint}, but {opened.home.path} holds {opened.fingerprint}, and "
-            f"they cannot be "
-            f"compared; import into another home: dinosearch import {folder} --home OTHER"
+            f"{delivery.name} holds vectors of {delivery.fingerprint}, but {opened.path} holds {opened.fingerprint}, "
+            f"and they cannot be compared; import into another home: dinosearch import {delivery.name} --home OTHER"
         )
-    opened.begin(fingerprint)
-    known, counts = opened.store.known(), Counter[str]()
-    waiting = {-1, *opened.store.waiting_ids().tolist()}  # without a vector, like what is not there at all
-    groups, done = received.groups(), 0
-    while batch := list(islice(groups, _BATCH)):
-        rows = np.array(vectors[done : done + len(batch)])
-        ids = opened.store.ids_by_sha256([group[0].sha256 for group in batch])
-        fresh = [i for i, group in enumerate(batch) if ids.get(group[0].sha256, -1) in waiting]
-        with opened.store.transaction() as tx:
-            for i in fresh:
-                first = batch[i][0]
-                info = ImageInfo(first.width, first.height, first.format, first.taken, first.camera)
-                if first.sha256 not in ids:
-                    ids[first.sha256] = tx.add_image(first.sha256, info)
-            if fresh:
-                new = np.array([ids[batch[i][0].sha256] for i in fresh], dtype=np.int64)
-                try:
-                    opened.append(tx, new, rows[fresh])
-                except ValueError as error:  # not of unit length, or not numbers
-                    raise ExportError(
-                        f"{folder / 'vectors.npy'} holds what is no vector ({error}); make an export with: "
-                        "dinosearch export FOLDER"
-                    ) from None
-            for record in (record for group in batch for record in group):
-                counts["unchanged" if record.path in known else "added"] += 1
-                mtime_ns = round(record.modified.timestamp() * 1_000_000) * 1000
-                tx.put_location(FoundFile(record.path, record.size, mtime_ns), ids[record.sha256])
-        done += len(batch)
+    opened.begin(delivery.fingerprint)
+    taking, done = _Taking(opened, delivery.name), 0
+    for steps, arrivals in delivery.arrivals():
+        taking.take(arrivals)
+        done += steps
         if progress:
-            progress("import", done, received.images)
+            progress("import", done, delivery.steps)
+    sweep(opened)
     opened.update_index(recall, progress, opened.searched)
     seconds = round(time.monotonic() - started, 3)
-    return IndexSummary(added=counts["added"], unchanged=counts["unchanged"], seconds=seconds)
+    return IndexSummary(**taking.counts, seconds=seconds, failures=tuple(taking.failures))
+
+
+class _Taking:
+    """One import, part by part, each in a transaction of its own."""
+
+    def __init__(self, opened: OpenedHome, name: str) -> None:
+        self._opened, self._name = opened, name
+        self._known = opened.store.known()
+        self._waiting = {-1, *opened.store.waiting_ids().tolist()}  # without a vector, like what is not there at all
+        self.counts: Counter[str] = Counter()
+        self.failures: list[Problem] = []
+
+    def take(self, arrivals: Arrivals) -> None:
+        opened, contents = self._opened, arrivals.contents
+        ids = opened.store.ids_by_sha256([sha256 for sha256, _ in contents])
+        opened.make_refined(ids.values())
+        fresh = [place for place, (sha256, _) in enumerate(contents) if ids.get(sha256, -1) in self._waiting]
+        with opened.store.transaction() as tx:
+            for sha256, info in (contents[place] for place in fresh):
+                if sha256 not in ids:
+                    ids[sha256] = tx.add_image(sha256, info)
+            if fresh:
+                new = np.array([ids[contents[place][0]] for place in fresh], dtype=np.int64)
+                try:
+                    opened.append(tx, new, arrivals.vectors[fresh])
+                except ValueError as error:  # not of unit length, or not numbers
+                    raise ExportError(
+                        f"{self._name} holds what is no vector ({error}); make it again, by dinosearch export or embed"
+                    ) from None
+                self._waiting.difference_update(new.tolist())
+            for file, place in arrivals.files:
+                self._place(tx, file, ids[contents[place][0]])
+            for file, reason in arrivals.bad:
+                self._fail(tx, file, reason)
+
+    def _place(self, tx: Transaction, file: FoundFile, image_id: int) -> None:
+        self.counts["unchanged" if file.path in self._known else "added"] += 1
+        if not self._known.is_same(file.path, file.size, file.mtime_ns) or self._known[file.path].image_id != image_id:
+            tx.put_location(file, image_id)
+
+    def _fail(self, tx: Transaction, file: FoundFile, reason: str) -> None:
+        problem = Problem(file.path, reason)
+        tx.put_failure(problem, file.size, file.mtime_ns)
+        self.counts["failed"] += 1
+        self.failures.append(problem)
+        if file.path in self._known:
+            tx.remove_locations([file.path])  # what was there before is not what is there now
 
 
 def _write_manifest(folder: Path, fingerprint: Fingerprint, images: int, files: int) -> None:

@@ -3,8 +3,8 @@
 from dinosearch.records.answers import Hit, IndexSummary
 from dinosearch.records.calibration import Calibration, Verdict
 from dinosearch.records.explanation import Explanation
-from dinosearch.records.files import FoundFile, ImageInfo, ImageRecord, PreparedImage, Problem
-from dinosearch.records.index import KINDS, Generation, IndexInfo, Published
+from dinosearch.records.files import FoundFile, ImageFacts, ImageInfo, ImageRecord, PreparedImage, Problem
+from dinosearch.records.index import KINDS, BuiltIndex, Generation, IndexInfo, Published
 from dinosearch.records.model import (
     AGREEMENT,
     SCALES,
@@ -18,12 +18,14 @@ from dinosearch.records.model import (
 
 __all__ = [
     "AGREEMENT",
+    "BuiltIndex",
     "Calibration",
     "Explanation",
     "Fingerprint",
     "FoundFile",
     "Generation",
     "Hit",
+    "ImageFacts",
     "ImageInfo",
     "ImageRecord",
     "IndexInfo",

@@ -54,6 +54,21 @@ class ImageInfo:
 
 
 @dataclass(frozen=True)
+class ImageFacts:
+    """What never changes of a content, as an engine may keep it beside the vector for its filters.
+
+    Attributes:
+        id: image id.
+        info: size, format, time and camera.
+        added: when the image entered the collection, UTC with zone.
+    """
+
+    id: int
+    info: ImageInfo
+    added: datetime
+
+
+@dataclass(frozen=True)
 class PreparedImage:
     """One decoded image, ready for an embedder.
 

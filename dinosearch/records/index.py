@@ -93,3 +93,20 @@ class Published:
 
     index: IndexInfo
     sha256: str
+
+
+@dataclass(frozen=True)
+class BuiltIndex:
+    """An index as the engine that holds it describes it.
+
+    Attributes:
+        engine: name and version of what holds it, such as `PostgreSQL 18.4 with pgvector 0.8.5`.
+        type: in the engine's words, such as `hnsw` or `IVF_FLAT`.
+        parameters: in the engine's words, JSON-ready.
+        rows: vectors inside; -1 where the engine does not say.
+    """
+
+    engine: str
+    type: str
+    parameters: Mapping[str, Any]
+    rows: int = -1

@@ -18,7 +18,8 @@ from dinosearch.home import Home
 from dinosearch.images import start_ahead
 from dinosearch.protocols import Embedder
 from dinosearch.server.settings import Settings
-from dinosearch.server.work.batching import OnPass, batching
+from dinosearch.server.work.batching import batching
+from dinosearch.server.work.side_by_side import OnPass
 
 _log = logging.getLogger("dinosearch.server")
 _WARM = 4  # images of a first pass: so many have the model ready for one and for several at a time

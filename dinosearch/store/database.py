@@ -5,12 +5,9 @@ It knows no table; what is read and written is the business of `reading` and `tr
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,10 +17,11 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from dinosearch.errors import CollectionNotFoundError
-from dinosearch.home import identity
+from dinosearch.home import Home, identity, listed
 from dinosearch.protocols import Progress
 from dinosearch.store import migrations
-from dinosearch.store.faults import readable, translated
+from dinosearch.store.connections import Connections
+from dinosearch.store.faults import translated
 from dinosearch.store.filters.functions import register_functions
 from dinosearch.store.sums import register_sums
 
@@ -32,7 +30,7 @@ BUSY_SECONDS = 30.0
 _KEPT_CONNECTIONS = 8  # more are opened when more threads read at once, and closed after use
 
 
-class Database:
+class Database(Connections):
     """Connections to one SQLite file, safe to share between threads.
 
     Args:
@@ -46,7 +44,6 @@ class Database:
     """
 
     def __init__(self, file: Path, *, create: bool, read_only: bool, progress: Progress | None = None) -> None:
-        self.name = str(file)
         self._progress = progress
         self._file = file
         self._identity: tuple[int, int] | None = None  # known once the file is made
@@ -56,9 +53,8 @@ class Database:
                 f"no collection in {file.parent}: {file.name} is not there; "
                 f"make one with: dinosearch index FOLDER --home {file.parent}"
             )
-        self._held = threading.local()
         mode = "ro" if read_only else "rwc" if create else "rw"
-        self._engine = _engine(file, mode)
+        super().__init__(str(file), _engine(file, mode))
         try:
             with translated(self.name):
                 self._prepare(file, create and not read_only)
@@ -69,7 +65,7 @@ class Database:
         except BaseException:
             self._engine.dispose()
             raise
-        _opened.add(self)
+        self.opened()
 
     def _prepare(self, file: Path, create: bool) -> None:
         try:
@@ -98,31 +94,6 @@ class Database:
                 migrations.migrate(connection, progress=self._progress)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection inside one read transaction: everything read through it is from the same moment."""
-        held: Connection | None = getattr(self._held, "connection", None)
-        if held is not None:
-            with translated(self.name), readable(self.name):
-                yield held
-            return
-        with translated(self.name), readable(self.name), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def one_moment(self) -> Iterator[None]:
-        """All that this thread reads inside is from one moment, that of its first read."""
-        if getattr(self._held, "connection", None) is not None:
-            yield
-            return
-        # Not `read`, which takes a TypeError inside for a damaged row: here all the work of an answer is inside.
-        with translated(self.name), self._engine.connect() as connection:
-            self._held.connection = connection
-            try:
-                yield
-            finally:
-                self._held.connection = None
-
-    @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection inside one write transaction: committed at the end, rolled back on an error."""
         with translated(self.name), self._engine.connect() as connection:
@@ -135,16 +106,20 @@ class Database:
                         "stored: put it back, then run the same command again"
                     )
 
+    def writer(self, name: str) -> AbstractContextManager[None]:
+        """The lock of the folder that the file lies in."""
+        return Home(self._file.parent).writer()
+
+    def bytes(self) -> int:
+        """Disk space of the file and what belongs to it."""
+        return sum(path.stat().st_size for path in listed(self._file.parent, f"{self._file.name}*") if path.is_file())
+
     def vacuum(self) -> None:
         """Rewrite the file without its free pages; no transaction may be open."""
         with translated(self.name), self._engine.connect() as connection:
             connection.exec_driver_sql("ROLLBACK")  # it cannot run inside a transaction
             connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def close(self) -> None:
-        """Close all connections; the last one to close writes the -wal file back."""
-        self._engine.dispose()
 
 
 def file_of(path: str | Path) -> Path:
@@ -157,9 +132,12 @@ def file_of(path: str | Path) -> Path:
         try:
             url = make_url(path)
         except ArgumentError as error:
-            raise ValueError(f"{path!r} is not a database URL") from error
+            raise ValueError("not a database URL such as sqlite:////FOLDER/FILE or postgresql+psycopg://...") from error
         if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-            raise ValueError(f"{path!r}: the metadata store of this version is an SQLite file, such as sqlite:///FILE")
+            raise ValueError(
+                f"{url.render_as_string()!r}: a metadata store is an SQLite file, such as sqlite:////FOLDER/"
+                "metadata.sqlite, or PostgreSQL, such as postgresql+psycopg://USER@HOST/DATABASE"
+            )
         return Path(url.database).absolute()
     return Path(path).absolute()
 
@@ -192,17 +170,3 @@ def _begin(connection: Connection) -> None:
     # IMMEDIATE takes the write lock at once: a transaction that reads first and locks later can fail half-way.
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-_opened: weakref.WeakSet[Database] = weakref.WeakSet()
-
-
-def _before_fork() -> None:
-    # A fork that ends closes what it took along: SQLite in it would take itself for the last to leave, and delete a
-    # -wal file whose commits another process has not written back.
-    for database in list(_opened):
-        database._engine.dispose()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from dinosearch.errors import DamagedHomeError, DinosearchError, HomeLockedError
+from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, DinosearchError, HomeLockedError
 
 # What SQLite says (sqlite.org/rescode.html), the error it becomes, and the sentence. The texts and not the result codes
 # decide, because Python 3.10 does not give the codes.
@@ -63,6 +63,66 @@ _FAULTS: tuple[tuple[tuple[str, ...], type[DinosearchError], str], ...] = (
         "then run: dinosearch verify",
     ),
 )
+
+_ANSWERS: tuple[tuple[tuple[str, ...], type[DinosearchError], str], ...] = (
+    (
+        ("28",),
+        DinosearchError,
+        "{name} refuses this user or password ({said}); give them in the URL, in PGPASSWORD or in ~/.pgpass",
+    ),
+    (
+        ("3D000",),
+        CollectionNotFoundError,
+        "{name} is not there ({said}); make the database with: createdb NAME, or name another",
+    ),
+    (
+        ("53300",),
+        DinosearchError,
+        "{name} has no connection left ({said}); close some, or raise max_connections of the server",
+    ),
+    (
+        ("53100", "53200"),
+        DinosearchError,
+        "the server of {name} is out of space ({said}); nothing of this step was stored; free some, then run the same "
+        "command again",
+    ),
+    (
+        ("42501",),
+        DinosearchError,
+        "{name} does not let this user do that ({said}); grant it, or name a database of one's own",
+    ),
+    (
+        ("25006",),
+        DinosearchError,
+        "{name} cannot be written: it is a replica or set to read-only ({said}); name the primary server",
+    ),
+    (
+        ("54000",),
+        DinosearchError,
+        "{name} cannot hold so long a path: 2,600 bytes are the most in an index of PostgreSQL ({said}); leave it out "
+        "with --exclude",
+    ),
+    (
+        ("42P01", "42703", "3F000", "XX001", "XX002", "58030"),
+        DamagedHomeError,
+        "{name} is damaged or not a dinosearch database ({said}); restore it from the server's backup",
+    ),
+    (
+        ("40001", "40P01", "55P03"),
+        HomeLockedError,
+        "{name} is being changed by another process ({said}); run the same command again",
+    ),
+    (
+        ("08", "57P", "58", ""),
+        DinosearchError,
+        "{name} does not answer ({said}); nothing of this step was stored: see that the server runs and the address is "
+        "right, then run the same command again",
+    ),
+)
+"""What PostgreSQL says, by the beginning of its code (postgresql.org/docs/current/errcodes-appendix.html); errors
+without one come from the connection."""
+
+_NO_CODE = object()
 
 
 @contextmanager
@@ -121,8 +181,22 @@ def _translate(error: DBAPIError | sqlite3.Error, name: str) -> DinosearchError 
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.IntegrityError):
         return None
+    code = getattr(cause, "sqlstate", _NO_CODE)
+    if code is not _NO_CODE:
+        return _answered(str(code or ""), str(cause), name, type(cause).__name__)
     said = str(cause)
     for signs, kind, sentence in _FAULTS:
         if any(sign in said.lower() for sign in signs):
             return kind(sentence.format(name=name, said=said))
+    return None
+
+
+def _answered(code: str, said: str, name: str, kind: str) -> DinosearchError | None:
+    """The error of a server's answer; None for those that only a bug can cause."""
+    if not code and kind not in ("OperationalError", "InterfaceError", "ConnectionTimeout"):
+        return None
+    line = " ".join(said.split("\n")[0].split()) or kind
+    for codes, error, sentence in _ANSWERS:
+        if any(code.startswith(begin) if begin else not code for begin in codes):
+            return error(sentence.format(name=name, said=line))
     return None

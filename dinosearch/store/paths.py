@@ -10,13 +10,13 @@ import re
 from typing import Any
 
 from sqlalchemy import ColumnElement, Dialect, Text, or_, type_coerce
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # Python names the undecodable byte B as the lone surrogate U+DC00+B (PEP 383), which UTF-8 cannot carry. It is kept as
 # U+10FF00+B, at the end of the last private plane. A name that really holds one of these characters, or any other lone
-# surrogate (Windows allows them), has it behind _ESCAPE, so that every text has exactly one stored form. The mapping
+# surrogate (Windows allows them), has it behind ESCAPE, so that every text has exactly one stored form. The mapping
 # works character by character: a prefix of the text is a prefix of the stored text.
-_ESCAPE = "\U0010ff7f"
+ESCAPE = "\U0010ff7f"
 _STORED_BYTE = 0x10FF00 - 0xDC00
 _STORED_SURROGATE = 0x100000
 _TO_STORE = re.compile("[\ud800-\udfff\U0010ff7f-\U0010ffff]")
@@ -31,16 +31,39 @@ class PathText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        # Ordered by code points, whatever the locale of a server, as ranges need it.
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else store_form(value)
+        return None if value is None else bound(value, dialect.name)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else from_store(value)
 
 
+class _Stored(TypeDecorator[str]):
+    """Text that is in its stored form already."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else _without_nul(value, dialect.name)
+
+
 def store_form(path: str) -> str:
     """The text that is stored for `path`: valid Unicode, and the same text for all ordinary names."""
     return path if path.isascii() else _TO_STORE.sub(_escape, path)
+
+
+def bound(text: str, dialect: str) -> str:
+    """The stored form for a database; PostgreSQL's text cannot hold U+0000, which `from_store` gives back too."""
+    return _without_nul(store_form(text), dialect)
+
+
+def _without_nul(stored: str, dialect: str) -> str:
+    return stored.replace("\0", ESCAPE + chr(_STORED_SURROGATE)) if dialect == "postgresql" else stored
 
 
 def from_store(text: str) -> str:
@@ -78,7 +101,7 @@ def under(column: ColumnElement[str], folder: str) -> ColumnElement[bool]:
 
 def starts_with(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
     """Condition: the path begins with the text `prefix`, which is not empty."""
-    plain = type_coerce(column, Text)
+    plain = type_coerce(column, _Stored)
     low = store_form(prefix)
     condition: ColumnElement[bool] = plain >= low
     high = _after(low)
@@ -98,7 +121,7 @@ def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     if 0xDC80 <= code <= 0xDCFF:
         return chr(code + _STORED_BYTE)
-    return _ESCAPE + (found[0] if code > 0xFFFF else chr(code + _STORED_SURROGATE))
+    return ESCAPE + (found[0] if code > 0xFFFF else chr(code + _STORED_SURROGATE))
 
 
 def _unescape(found: re.Match[str]) -> str:
@@ -106,4 +129,4 @@ def _unescape(found: re.Match[str]) -> str:
     if kept is None:
         return chr(ord(found[0]) - _STORED_BYTE)
     code = ord(kept)
-    return kept if code >= ord(_ESCAPE) else chr(code - _STORED_SURROGATE)
+    return kept if code >= ord(ESCAPE) else chr(code - _STORED_SURROGATE)

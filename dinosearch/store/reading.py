@@ -11,14 +11,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, Select, Text, exists, func, literal_column, select, type_coerce
+from sqlalchemy import Connection, Select, Text, exists, func, select, type_coerce
 
 from dinosearch.errors import DamagedHomeError
 from dinosearch.records import ImageRecord, Problem
-from dinosearch.store.database import Database
+from dinosearch.store.connections import Connections
 from dinosearch.store.known import KnownFile, KnownFiles
 from dinosearch.store.paths import under
-from dinosearch.store.sums import is_sound
+from dinosearch.store.sums import Sound, is_sound
 from dinosearch.store.tables import failures, images, locations, roots, settings
 from dinosearch.store.times import from_microseconds
 
@@ -46,7 +46,7 @@ _RECORD_COLUMNS: tuple[Any, ...] = (
     images.c.added,
     images.c.taken,
     images.c.camera,
-    literal_column(f"{is_sound(images)} AND {is_sound(locations)} AND {_IS_OF_ITS_IMAGE}"),
+    Sound(f"{is_sound(images)} AND {is_sound(locations)} AND {_IS_OF_ITS_IMAGE}"),
 )
 _JOINED = locations.join(images, images.c.id == locations.c.image_id)
 _PLACED = exists().where(locations.c.image_id == images.c.id)
@@ -55,7 +55,7 @@ _KNOWN = select(
     type_coerce(locations.c.path, Text), locations.c.id, locations.c.image_id, locations.c.size, locations.c.mtime_ns
 )
 
-_SETTING = select(settings.c.value, literal_column(is_sound(settings)))
+_SETTING = select(settings.c.value, Sound(is_sound(settings)))
 
 
 class Reader:
@@ -65,7 +65,7 @@ class Reader:
         database: open connections.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Connections) -> None:
         self._database = database
 
     def known(self, prefix: str | None = None) -> KnownFiles:
@@ -121,14 +121,16 @@ class Reader:
         found: dict[int, list[ImageRecord]] = {}
         with self._database.read() as connection:
             for part in chunks(order, CHUNK):
-                statement = _records(where).where(images.c.id.in_(part)).order_by(locations.c.path)
+                statement = (
+                    _records(where, self._database.dialect).where(images.c.id.in_(part)).order_by(locations.c.path)
+                )
                 for row in connection.execute(statement):
                     found.setdefault(row[0], []).append(_record(row))
         return [record for image_id in order for record in found.get(image_id, ())]
 
     def iter_records(self, where: Filter | None = None) -> Iterator[ImageRecord]:
         """Every file (that matches), by image id and path, read row by row from one moment of the database."""
-        statement = _records(where).order_by(images.c.id, locations.c.path)
+        statement = _records(where, self._database.dialect).order_by(images.c.id, locations.c.path)
         with self._database.read() as connection:
             for row in connection.execution_options(stream_results=True, yield_per=CHUNK).execute(statement):
                 yield _record(row)
@@ -136,20 +138,43 @@ class Reader:
     def by_path(self, path: str) -> ImageRecord | None:
         """The file at the path, None where it is not known."""
         with self._database.read() as connection:
-            row = connection.execute(_records(None).where(locations.c.path == path)).first()
+            row = connection.execute(_records(None, self._database.dialect).where(locations.c.path == path)).first()
         return None if row is None else _record(row)
 
     def by_id(self, image_id: int) -> ImageRecord | None:
         """The first file of the image, by path; None where the id is unknown or the image removed."""
         return next(iter(self.records([image_id])), None)
 
-    def select(self, where: Filter) -> np.ndarray:
-        """int64 ids, ascending, of the images with at least one file that matches."""
+    def select(self, where: Filter, most: int | None = None) -> np.ndarray:
+        """int64 ids, ascending, of the images with at least one file that matches; the first `most` of them."""
         from dinosearch.store.filters import compile_filter
 
-        statement = select(locations.c.image_id).distinct().select_from(_JOINED).where(compile_filter(where))
+        statement = (
+            select(locations.c.image_id)
+            .distinct()
+            .select_from(_JOINED)
+            .where(compile_filter(where, self._database.dialect))
+        )
         with self._database.read() as connection:
-            return _ids(connection, statement.order_by(locations.c.image_id))
+            return _ids(connection, statement.order_by(locations.c.image_id).limit(most))
+
+    def live_of(self, ids: Iterable[int], where: Filter | None = None) -> np.ndarray:
+        """Those of the ids whose images can be found, and have a file that matches; int64, ascending."""
+        statement = select(images.c.id).where(images.c.removed.is_(None))
+        if where is not None:
+            from dinosearch.store.filters import compile_filter
+
+            statement = (
+                select(locations.c.image_id)
+                .distinct()
+                .select_from(_JOINED)
+                .where(images.c.removed.is_(None), compile_filter(where, self._database.dialect))
+            )
+        found: list[np.ndarray] = [np.empty(0, np.int64)]
+        with self._database.read() as connection:
+            for part in chunks((int(image_id) for image_id in ids), CHUNK):
+                found.append(_ids(connection, statement.where(images.c.id.in_(part))))
+        return np.sort(np.concatenate(found))
 
     def live_ids(self) -> np.ndarray:
         """int64 ids, ascending, of the images that have a file."""
@@ -234,13 +259,13 @@ def _ids(connection: Connection, statement: Select[Any]) -> np.ndarray:
     return np.fromiter(connection.scalars(statement), dtype=np.int64)
 
 
-def _records(where: Filter | None) -> Select[Any]:
+def _records(where: Filter | None, dialect: str) -> Select[Any]:
     statement = select(*_RECORD_COLUMNS).select_from(_JOINED)
     if where is None:
         return statement
     from dinosearch.store.filters import compile_filter
 
-    return statement.where(compile_filter(where))
+    return statement.where(compile_filter(where, dialect))
 
 
 def damaged_row(what: str) -> DamagedHomeError:

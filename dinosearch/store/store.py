@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, literal_column, select
+from sqlalchemy import Row, select
 
 from dinosearch.errors import DamagedHomeError
 from dinosearch.protocols import Progress
@@ -19,15 +19,19 @@ from dinosearch.records import Fingerprint, Generation, IndexInfo, Verdict
 from dinosearch.store.changes import note_changes, went_back
 from dinosearch.store.checking import check
 from dinosearch.store.database import Database, file_of
+from dinosearch.store.dialects import dialect_of
 from dinosearch.store.faults import translated
 from dinosearch.store.reading import Reader, damaged_row
 from dinosearch.store.salvage import Salvaged, salvage
-from dinosearch.store.sums import is_sound
+from dinosearch.store.sums import Sound, is_sound
 from dinosearch.store.tables import generations, verdicts
 from dinosearch.store.transaction import Transaction
 
+if TYPE_CHECKING:
+    from dinosearch.store.postgres import PostgresDatabase
+
 # All of them, as damage may make the current one look like an old one.
-_GENERATIONS = select(generations, literal_column(is_sound(generations)).label("sound"))
+_GENERATIONS = select(generations, Sound(is_sound(generations)).label("sound"))
 
 
 class MetadataStore(Reader):
@@ -44,7 +48,7 @@ class MetadataStore(Reader):
         """Open the store; an older format is upgraded on the way.
 
         Args:
-            path: the file, or an SQLAlchemy URL of an SQLite file.
+            path: the file, or an SQLAlchemy URL of an SQLite file or of PostgreSQL.
             create: make the file where it is missing; its folder must exist.
             read_only: never write; works beside a writer and on a read-only disk. Wins over `create`.
             progress: told about the stage `upgrade`.
@@ -56,11 +60,41 @@ class MetadataStore(Reader):
             DinosearchError: it cannot be opened.
             ValueError: a URL of another kind.
         """
+        if isinstance(path, str) and path.startswith(("postgresql", "postgres:")):
+            from dinosearch.store.postgres import PostgresDatabase
+
+            return cls(PostgresDatabase(path, create=create and not read_only, read_only=read_only))
         return cls(Database(file_of(path), create=create, read_only=read_only, progress=progress))
+
+    @property
+    def postgres(self) -> PostgresDatabase:
+        """The database, for an engine that keeps vectors in it.
+
+        Raises:
+            ValueError: it is another one.
+        """
+        from dinosearch.store.postgres import PostgresDatabase
+
+        if not isinstance(self._database, PostgresDatabase):
+            raise ValueError(f"{self.name} is no PostgreSQL database")
+        return self._database
+
+    @property
+    def name(self) -> str:
+        """The file, or the address without the password."""
+        return self._database.name
 
     def close(self) -> None:
         """Close every connection; closing twice is harmless."""
         self._database.close()
+
+    def writer(self, name: str) -> AbstractContextManager[None]:
+        """Hold the one writer's lock of a collection whose vectors lie elsewhere; see `Home.writer`."""
+        return self._database.writer(name)
+
+    def bytes(self) -> int:
+        """Disk space of the database."""
+        return self._database.bytes()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -69,7 +103,8 @@ class MetadataStore(Reader):
             transaction = Transaction(connection)
             yield transaction
             transaction.flush()
-        note_changes(self._database)
+        if isinstance(self._database, Database):
+            note_changes(self._database)
 
     def one_moment(self) -> AbstractContextManager[None]:
         """Inside, this thread reads one moment of the database, whatever is committed meanwhile."""
@@ -94,8 +129,7 @@ class MetadataStore(Reader):
     def next_generation(self) -> int:
         """A number that no generation ever had; for the writer, who makes the files of a generation before its row."""
         with self._database.read() as connection:
-            last = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'generations'").scalar()
-        return int(last or 0) + 1
+            return dialect_of(connection).last_id(connection, generations) + 1
 
     def create_generation(
         self, fingerprint: Fingerprint, kind: str = "images", recipe: Mapping[str, Any] | None = None
@@ -157,6 +191,8 @@ class MetadataStore(Reader):
         """What is wrong with the file and its rows, one sentence each; empty when it is sound."""
         try:
             with self._database.read() as connection:
+                if not isinstance(self._database, Database):
+                    return []  # a server looks after its pages itself
                 return check(connection) + went_back(self._database, connection)
         except DamagedHomeError as error:
             return [str(error)]
@@ -168,6 +204,8 @@ class MetadataStore(Reader):
             HomeLockedError: another process has it open.
             DamagedHomeError: nothing of it can be read.
         """
+        if not isinstance(self._database, Database):
+            raise DamagedHomeError(f"{self.name} is a server's database; restore it from the server's backup")
         file = Path(self._database.name)
         gone: list[str] = []
         with suppress(DamagedHomeError), self._database.read() as connection:

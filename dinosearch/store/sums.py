@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from typing import Any
 
-from sqlalchemy import Connection, Float, Index, Table, text
+from sqlalchemy import ColumnElement, Connection, Float, Index, Table, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 _FUNCTION = "dinosearch_row_sum"
 
@@ -23,7 +26,9 @@ def sum_index(table: Table) -> Index:
     """The index with the checksums of a table; it becomes part of the table's definition."""
     # The id first keeps new rows at the end of the index.
     first = [table.c.id] if "id" in table.c else []
-    return Index(f"{table.name}_sums", *first, text(_expression(table)), _table=table)
+    index = Index(f"{table.name}_sums", *first, text(_expression(table)), _table=table)
+    index.ddl_if(dialect="sqlite")  # the pages of a server are its own business
+    return index
 
 
 def is_sound(table: Table) -> str:
@@ -33,6 +38,26 @@ def is_sound(table: Table) -> str:
         f"EXISTS (SELECT 1 FROM {name} AS kept INDEXED BY {name}_sums WHERE kept.rowid = {name}.rowid "
         f"AND {_expression(table, 'kept.')} = {_expression(table, f'{name}.')})"
     )
+
+
+class Sound(ColumnElement[bool]):
+    """Whether rows match their checksum: SQL for SQLite, true on a server, which has checksums of its own."""
+
+    inherit_cache = True
+    _traverse_internals = [("sql", InternalTraversal.dp_string)]
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+
+
+@compiles(Sound)
+def _true(element: Sound, compiler: Any, **options: Any) -> str:
+    return "true"
+
+
+@compiles(Sound, "sqlite")
+def _of_sqlite(element: Sound, compiler: Any, **options: Any) -> str:
+    return element.sql
 
 
 def schema_sum(connection: Connection) -> int:

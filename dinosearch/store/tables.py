@@ -120,7 +120,8 @@ images = Table(
     Column("removed", UtcTime),
     sqlite_autoincrement=True,
 )
-Index("images_removed", images.c.removed, sqlite_where=images.c.removed.is_not(None))
+_IS_REMOVED = images.c.removed.is_not(None)
+Index("images_removed", images.c.removed, sqlite_where=_IS_REMOVED, postgresql_where=_IS_REMOVED)
 
 locations = Table(
     "locations",

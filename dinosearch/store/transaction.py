@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
-from dinosearch.records import Fingerprint, FoundFile, Generation, ImageInfo, IndexInfo, Problem, Verdict
+from dinosearch.records import Fingerprint, FoundFile, Generation, ImageFacts, ImageInfo, IndexInfo, Problem, Verdict
+from dinosearch.store.dialects import dialect_of
 from dinosearch.store.reading import CHUNK, chunks
 from dinosearch.store.tables import failures, generations, images, locations, roots, settings, state, verdicts
 
@@ -21,6 +21,7 @@ from dinosearch.store.tables import failures, generations, images, locations, ro
 # millisecond is left free, so that a filter can name a moment behind every stored one.
 _MAX_TIME = 2**63 - 1_000_000
 _ORPHAN = ~exists().where(locations.c.image_id == images.c.id)
+_FACTS = [images.c[name] for name in ("id", "width", "height", "format", "taken", "camera", "added")]
 
 
 class Transaction:
@@ -32,6 +33,7 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._dialect = dialect_of(connection)
         self._now = datetime.now(timezone.utc)
         self._last_id: int | None = None
         self._images: list[dict[str, Any]] = []
@@ -42,9 +44,8 @@ class Transaction:
     def add_image(self, sha256: str, info: ImageInfo) -> int:
         """Store a content that is not stored yet; without a location it counts as removed. Its id is never reused."""
         if self._last_id is None:
-            # AUTOINCREMENT keeps the largest id there ever was, so ids can be given here and inserted together later.
-            last = self._connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'images'").scalar()
-            self._last_id = int(last or 0)
+            # Ids are given here, so that the rows can be inserted together later.
+            self._last_id = self._dialect.last_id(self._connection, images)
         self._last_id += 1
         self._images.append(
             {
@@ -59,6 +60,15 @@ class Transaction:
             }
         )
         return self._last_id
+
+    def facts(self, ids: Iterable[int]) -> list[ImageFacts]:
+        """What filters may ask of images, those of this transaction included, in the order of the ids."""
+        wanted = [int(image_id) for image_id in ids]
+        found = {row["id"]: _facts(**row) for row in self._images}
+        for part in chunks((image_id for image_id in wanted if image_id not in found), CHUNK):
+            for row in self._connection.execute(select(*_FACTS).where(images.c.id.in_(part))):
+                found[row.id] = _facts(**row._mapping)
+        return [found[image_id] for image_id in wanted]
 
     def put_location(self, file: FoundFile, image_id: int) -> None:
         """The file holds this image now; its failure is cleared, the image revived, the path's old image left."""
@@ -129,6 +139,7 @@ class Transaction:
             "recipe": dict(new.recipe),
         }
         self._execute(insert(generations).values(values))
+        self._dialect.keep_id(self._connection, generations, new.number)
 
     def drop_generations(self, kind: str) -> None:
         """Forget the generations of a kind; AUTOINCREMENT still remembers the largest number."""
@@ -155,7 +166,7 @@ class Transaction:
 
     def put_verdicts(self, made: Iterable[Verdict]) -> None:
         """Remember verdicts; a later one on the same query and image replaces the earlier."""
-        statement = upsert(verdicts)
+        statement = self._dialect.upsert(verdicts)
         changed = {name: statement.excluded[name] for name in ("same", "score", "generation", "made")}
         statement = statement.on_conflict_do_update(index_elements=["query_sha256", "image_id"], set_=changed)
         rows = [{**dataclasses.asdict(verdict), "same": int(verdict.same)} for verdict in made]
@@ -180,7 +191,7 @@ class Transaction:
 
     def add_root(self, path: str, options: Mapping[str, Any] | None = None) -> None:
         """Remember an indexed folder, archive or file, with JSON-ready options; replaces what was known of it."""
-        statement = upsert(roots).values(path=path, options=dict(options or {}))
+        statement = self._dialect.upsert(roots).values(path=path, options=dict(options or {}))
         self._execute(
             statement.on_conflict_do_update(index_elements=["path"], set_={"options": statement.excluded.options})
         )
@@ -192,14 +203,16 @@ class Transaction:
 
     def set_setting(self, key: str, value: Any) -> None:
         """Remember a JSON-ready value."""
-        statement = upsert(settings).values(key=key, value=value)
+        statement = self._dialect.upsert(settings).values(key=key, value=value)
         self._execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": statement.excluded.value}))
 
     def flush(self) -> None:
         """Send what was gathered to the database; `MetadataStore.transaction` calls it before the commit."""
         touched = {row["id"] for row in self._images}
-        if self._images:
+        if self._images and self._last_id is not None:
             self._execute(insert(images), self._images)
+            self._dialect.on_images(self._connection, self._images)
+            self._dialect.keep_id(self._connection, images, self._last_id)
         touched |= self._flush_places()
         self._mark_removed(touched)
         self._flush_failures()
@@ -221,13 +234,10 @@ class Transaction:
                 {"path": file.path, "image_id": image_id, "size": file.size, "mtime_ns": _in_range(file.mtime_ns)}
                 for file, image_id in placed
             ]
-            statement = upsert(locations)
+            statement = self._dialect.upsert(locations)
             changed = {name: statement.excluded[name] for name in ("image_id", "size", "mtime_ns")}
             self._execute(statement.on_conflict_do_update(index_elements=["path"], set_=changed), rows)
-            revive = (
-                update(images).where(images.c.id == bindparam("b_id")).values(removed=None, size=bindparam("b_size"))
-            )
-            self._execute(revive, [{"b_id": image_id, "b_size": file.size} for file, image_id in placed])
+            self._dialect.revive(self._connection, [(image_id, file.size) for file, image_id in placed])
         return touched
 
     def _mark_removed(self, touched: set[int]) -> None:
@@ -242,7 +252,7 @@ class Transaction:
                 self._execute(delete(failures).where(failures.c.path.in_(part)))
         rows = [row for row in self._failures.values() if row is not None]
         if rows:
-            statement = upsert(failures)
+            statement = self._dialect.upsert(failures)
             changed = {name: statement.excluded[name] for name in ("reason", "size", "mtime_ns", "failed")}
             self._execute(statement.on_conflict_do_update(index_elements=["path"], set_=changed), rows)
 
@@ -252,8 +262,16 @@ class Transaction:
 
     def _execute(self, statement: Any, rows: list[dict[str, Any]] | None = None) -> int:
         self._wrote = True
-        return int(self._connection.execute(statement, rows).rowcount)
+        if rows is not None:
+            return self._dialect.many(self._connection, statement, rows)
+        return int(self._connection.execute(statement).rowcount)
 
 
 def _in_range(mtime_ns: int) -> int:
     return max(-_MAX_TIME, min(mtime_ns, _MAX_TIME))
+
+
+def _facts(
+    *, id: int, width: int, height: int, format: str, taken: Any, camera: str | None, added: datetime, sha256: str = ""
+) -> ImageFacts:
+    return ImageFacts(id, ImageInfo(width, height, format, taken, camera), added)

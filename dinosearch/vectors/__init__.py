@@ -4,6 +4,7 @@ It is the only package that imports Faiss, when an index is first used, and it k
 """
 
 from dinosearch.records import Published
+from dinosearch.vectors.compacting import compacted
 from dinosearch.vectors.ladder import LADDER, LADDERS, WINDOW_LADDER, Rung
 from dinosearch.vectors.local import LocalVectorSearch
 from dinosearch.vectors.vector_file import VectorFile
@@ -18,4 +19,5 @@ __all__ = [
     "Rung",
     "VectorFile",
     "VectorIndex",
+    "compacted",
 ]

@@ -6,18 +6,21 @@ Its face speaks image ids; slots stay inside. It fulfils `dinosearch.protocols.V
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dinosearch.errors import DamagedHomeError
 from dinosearch.home import listed
 from dinosearch.protocols import Progress
-from dinosearch.records import Generation, IndexInfo, Published
+from dinosearch.records import BuiltIndex, Generation, ImageFacts, IndexInfo, Published
 from dinosearch.vectors.at_hand import is_tame, nearest_rows
 from dinosearch.vectors.build import build, healthy, is_due
+from dinosearch.vectors.described import described
+from dinosearch.vectors.header import VectorFileHeader
 from dinosearch.vectors.ladder import LADDER, Rung
 from dinosearch.vectors.plans import Plan, nearest
 from dinosearch.vectors.row_table import RowTable
@@ -27,7 +30,6 @@ from dinosearch.vectors.vector_index import VectorIndex, place
 
 TAIL = 1_000
 """Rows behind the index that are searched one by one: 0.1 ms a query; more are added to the index in memory."""
-_STEP = 1 << 13
 
 
 class NoVectorError(DamagedHomeError, KeyError):
@@ -87,6 +89,20 @@ class LocalVectorSearch:
             if self._base is not None:
                 self._index()  # so that the next search need not wait for the new rows to be added
 
+    def ensure(self) -> None:
+        """Nothing: the file was made before it was opened."""
+
+    def delete(self, ids: np.ndarray) -> None:
+        """Answer these ids no more; their rows stay until `compact`."""
+        self.set_removed(np.union1d(self._removed, ids))
+
+    def missing(self, ids: np.ndarray) -> np.ndarray:
+        """Those of the ids without a sound row, ascending."""
+        return np.setdiff1d(ids, self.ids())
+
+    def flush(self) -> None:
+        """Nothing: committed rows are searched at once."""
+
     def set_removed(self, ids: np.ndarray) -> None:
         """Say which ids must not be answered."""
         with self._lock:
@@ -94,8 +110,8 @@ class LocalVectorSearch:
                 self._removed = np.asarray(ids, np.int64)
                 self._table = None
 
-    def append(self, ids: np.ndarray, vectors: np.ndarray) -> int:
-        """Store rows durably; see `VectorSearch.append`. They count once the caller has committed the number."""
+    def upsert(self, ids: np.ndarray, vectors: np.ndarray, images: Sequence[ImageFacts] | None = None) -> int:
+        """Store rows durably; see `VectorSearch.upsert`. They count once the caller has committed their number."""
         with self._lock:
             if not self._file.writable:
                 self._file.close()
@@ -121,9 +137,9 @@ class LocalVectorSearch:
         return self._file.read(slots)
 
     def search(
-        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, exact: bool = False
+        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, where: Any = None, exact: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the k nearest live vectors of each query; see `VectorSearch.search`."""
+        """Find the k nearest live vectors of each query; see `VectorSearch.search`. It knows no filters, only ids."""
         queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
         if queries.shape[1] != self._file.dimension:
             raise ValueError(f"queries have {queries.shape[1]} numbers each, the stored vectors {self._file.dimension}")
@@ -182,6 +198,11 @@ class LocalVectorSearch:
             self.generation = replace(self.generation, rows=table.rows, index=built, index_sha256=sha256)
             return Published(built, sha256)
 
+    def index_info(self) -> BuiltIndex | None:
+        """The published index that is in use, as Faiss has it."""
+        base = self._index()
+        return None if base is None else described(*base)
+
     def drop_old_files(self) -> None:
         """Delete index files of this generation that are no longer published."""
         current = self._index_path(self.generation.number, self.generation.index_sha256 or "none")
@@ -189,34 +210,14 @@ class LocalVectorSearch:
             if path.name != current.name:
                 path.unlink(missing_ok=True)
 
-    def compact(
-        self, path: Path, number: int, ids: np.ndarray, recall: float | None, progress: Progress | None = None
-    ) -> Generation:
-        """Copy the rows of the ids into the file of generation `number`; the caller commits it.
+    @property
+    def header(self) -> VectorFileHeader:
+        """What the first page of the file says."""
+        return self._file.header
 
-        Args:
-            path: where that file is to lie.
-            number: of the new generation.
-            ids: which rows are kept.
-            recall: recall that the new index is built for; None for no index.
-            progress: told about the stages `compact`, `build` and `measure`.
-        """
-        coding = self._file.header.coding.name
-        with VectorFile.create(path, self._file.dimension, number, coding=coding) as file:
-            for low in range(0, len(ids), _STEP):
-                part = ids[low : low + _STEP]
-                file.append(part, self.vectors(part))
-                if progress is not None:
-                    progress("compact", low + len(part), len(ids))
-        empty = replace(self.generation, number=number, rows=len(ids), index=None, index_sha256=None)
-        if recall is None:
-            return empty
-        successor = LocalVectorSearch(path, self._index_path, empty, self._ladder)
-        try:
-            successor.update_index(recall, progress)
-            return successor.generation
-        finally:
-            successor.close()
+    def successor(self, path: Path, empty: Generation) -> LocalVectorSearch:
+        """The search of another generation with the same index files' places and types."""
+        return LocalVectorSearch(path, self._index_path, empty, self._ladder)
 
     def close(self) -> None:
         """Close the file."""

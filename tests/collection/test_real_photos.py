@@ -66,7 +66,7 @@ def test_default_search_on_real_dinov2_vectors(shared_data: Path) -> None:
             search = LocalVectorSearch(
                 path, lambda g, s, h=home: Path(h) / f"index-{g}-{s}", Generation(1, fingerprint, 0), ladder
             )
-            search.refresh(Generation(1, fingerprint, search.append(np.arange(1, len(stored) + 1), stored)))
+            search.refresh(Generation(1, fingerprint, search.upsert(np.arange(1, len(stored) + 1), stored)))
             published = search.update_index(0.98)
             assert published is not None
             truth = np.argsort(-(queries @ stored.T), axis=1, kind="stable")[:, :10] + 1

@@ -36,7 +36,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "metadata.sqlite"
 
 
-@pytest.fixture
-def store(file: Path) -> Iterator[MetadataStore]:
-    with MetadataStore.open(file, create=True) as opened:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, file: Path) -> Iterator[MetadataStore]:
+    """An empty store of each dialect."""
+    place = file if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    with MetadataStore.open(place, create=True) as opened:
         yield opened

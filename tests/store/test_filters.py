@@ -79,12 +79,16 @@ def make_files() -> list[tuple[FoundFile, ImageInfo]]:
     return list(files.values())
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MetadataStore, list[ImageRecord]]]:
-    """A store, and the same files as records that never saw a database."""
-    file = tmp_path_factory.mktemp("filters") / "metadata.sqlite"
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[MetadataStore, list[ImageRecord]]]:
+    """A store of each dialect, and the same files as records that never saw a database."""
+    place: str | Path = tmp_path_factory.mktemp("filters") / "metadata.sqlite"
+    if request.param == "postgresql":
+        place = request.getfixturevalue("postgres").collection("filters")
     expected = []
-    with MetadataStore.open(file, create=True) as store:
+    with MetadataStore.open(place, create=True) as store:
         with store.transaction() as tx:
             for place, info in make_files():
                 image_id = tx.add_image(digest(place.path), info)

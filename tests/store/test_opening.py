@@ -84,7 +84,7 @@ def test_interrupted_creation(file: Path) -> None:
         assert store.counts()["images"] == 0
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite://", "sqlite:///:memory:", "://"])
+@pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "sqlite:///:memory:", "://"])
 def test_other_urls_are_wrong_arguments(url: str) -> None:
     with pytest.raises(ValueError, match="SQLite file|not a database URL"):
         MetadataStore.open(url)
@@ -276,6 +276,7 @@ with MetadataStore.open(sys.argv[1]) as store, store.transaction() as tx:
 """
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_changes_of_other_processes_are_seen(store: MetadataStore, file: Path) -> None:
     before = store.changes()
     process = run_python(CHANGE, file)

@@ -292,7 +292,8 @@ def test_check_and_vacuum(store: MetadataStore, file: Path) -> None:
         tx.clear_failures(list(store.known_failures()))
     assert store.check() == []
     store.vacuum()
-    assert file.stat().st_size < 150_000
+    if file.exists():  # else a server's, whose files stay as large as they were
+        assert file.stat().st_size < 150_000
     assert store.check() == []
 
 

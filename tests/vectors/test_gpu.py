@@ -182,7 +182,7 @@ def stored(folder: Path, kind: str, points: np.ndarray) -> LocalVectorSearch:
         Generation(1, Fingerprint("test", "0" * 64, "squash-224", "cls", DIMENSION), 0),
         LADDERS[kind],
     )
-    count = search.append(np.arange(1, len(points) + 1), points)
+    count = search.upsert(np.arange(1, len(points) + 1), points)
     search.refresh(replace(search.generation, rows=count))
     search.update_index(0.98)
     return search
@@ -232,7 +232,7 @@ def test_removed_and_new_rows_are_known_to_the_device(search: LocalVectorSearch,
     assert not np.isin(search.search(queries, 10)[0], gone).any()
     copies = device.copies
     more = rows(1500, seed=2)
-    count = search.append(np.arange(ROWS + 1, ROWS + 1501), more)
+    count = search.upsert(np.arange(ROWS + 1, ROWS + 1501), more)
     search.refresh(replace(search.generation, rows=count))
     ids, _ = search.search(more[:MANY], 1)
     assert (ids[:, 0] == np.arange(ROWS + 1, ROWS + 1 + MANY)).all()

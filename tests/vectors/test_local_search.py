@@ -66,7 +66,7 @@ class Bench:
     def add(self, ids: np.ndarray, rows: np.ndarray) -> None:
         from dataclasses import replace
 
-        self.search.refresh(replace(self.search.generation, rows=self.search.append(ids, rows)))
+        self.search.refresh(replace(self.search.generation, rows=self.search.upsert(ids, rows)))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ COLUMNS: dict[str, ColumnElement[Any]] = {
     "size": locations.c.size,
     "width": images.c.width,
     "height": images.c.height,
-    "megapixels": images.c.width * images.c.height / cast(1_000_000, Float),
+    "megapixels": cast(images.c.width, BigInteger) * images.c.height / cast(1_000_000, Float),
     "aspect": cast(images.c.width, Float) / images.c.height,
     "format": images.c.format,
     "camera": images.c.camera,

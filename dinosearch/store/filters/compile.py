@@ -7,9 +7,23 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, false, func, literal, not_, or_, true, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    Text,
+    and_,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    true,
+    type_coerce,
+)
 
 from dinosearch.store.filters.columns import COLUMNS, UNITS_PER_MICROSECOND
 from dinosearch.store.filters.fields import FIELDS
@@ -43,41 +57,53 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 _LARGEST = 2**63 - 1
 
 
-def compile_filter(where: Filter) -> Condition:
-    """The condition over `locations` joined with `images` that holds for the matching files."""
-    return _compile(where.root)
+def compile_filter(where: Filter, dialect: str = "sqlite") -> Condition:
+    """The condition over `locations` joined with `images` that holds for the matching files, in a dialect's words."""
+    return _Compiler(_words(dialect)).compile(where.root)
 
 
-def _compile(expression: Expression) -> Condition:
-    if isinstance(expression, And):
-        return and_(*map(_compile, expression.parts))
-    if isinstance(expression, Or):
-        return or_(*map(_compile, expression.parts))
-    if isinstance(expression, Not):
-        return not_(_compile(expression.part))
-    column = COLUMNS[expression.field]
-    if not FIELDS[expression.field].may_be_missing:
-        return false() if isinstance(expression, Missing) else _test(expression)
-    if isinstance(expression, Missing):
-        return column.is_(None)
-    return and_(column.is_not(None), _test(expression))
+class _Compiler:
+    def __init__(self, words: Words) -> None:
+        self._words = words
 
+    def compile(self, expression: Expression) -> Condition:
+        if isinstance(expression, And):
+            return and_(*map(self.compile, expression.parts))
+        if isinstance(expression, Or):
+            return or_(*map(self.compile, expression.parts))
+        if isinstance(expression, Not):
+            return not_(self.compile(expression.part))
+        column = COLUMNS[expression.field]
+        if not FIELDS[expression.field].may_be_missing:
+            return false() if isinstance(expression, Missing) else self._test(expression)
+        if isinstance(expression, Missing):
+            return column.is_(None)
+        return and_(column.is_not(None), self._test(expression))
 
-def _test(expression: Comparison | Among | Glob) -> Condition:
-    if isinstance(expression, Comparison):
-        return _compare(expression.field, expression.operator, expression.value)
-    if isinstance(expression, Among):
-        return or_(*(_compare(expression.field, "=", value) for value in expression.values))
-    return _match(expression.field, expression.pattern)
+    def _test(self, expression: Comparison | Among | Glob) -> Condition:
+        if isinstance(expression, Comparison):
+            return self._compare(expression.field, expression.operator, expression.value)
+        if isinstance(expression, Among):
+            return or_(*(self._compare(expression.field, "=", value) for value in expression.values))
+        return self._match(expression.field, expression.pattern)
 
+    def _compare(self, field: str, sign: str, value: Value) -> Condition:
+        column = COLUMNS[field]
+        if isinstance(value, Span):
+            return _compare_time(field, sign, value)
+        if FIELDS[field].kind == "text":
+            return self._words.compare_text(column, _OPERATORS[sign], str(value).casefold())
+        # By the value's type, not the column's: a server refuses 0.5 for a whole number.
+        kind: Any = {int: BigInteger(), float: Float()}.get(type(value), column.type)
+        return _OPERATORS[sign](column, literal(value, kind))  # type: ignore[no-any-return]
 
-def _compare(field: str, sign: str, value: Value) -> Condition:
-    column = COLUMNS[field]
-    if isinstance(value, Span):
-        return _compare_time(field, sign, value)
-    if FIELDS[field].kind == "text":
-        return _OPERATORS[sign](_folded(column), literal(store_form(str(value).casefold()), Text))  # type: ignore[no-any-return]
-    return _OPERATORS[sign](column, literal(value, column.type))  # type: ignore[no-any-return]
+    def _match(self, field: str, pattern: str) -> Condition:
+        if FIELDS[field].kind == "text":
+            return self._words.match_text(COLUMNS[field], pattern)
+        matched = self._words.match_path(type_coerce(COLUMNS[field], Text), pattern)
+        prefix = root_prefix(pattern)
+        # The range costs nothing beside the pattern, and lets the database look at this part of the paths only.
+        return and_(starts_with(locations.c.path, prefix) if prefix and field == "path" else true(), matched)
 
 
 def _compare_time(field: str, sign: str, span: Span) -> Condition:
@@ -94,15 +120,29 @@ def _compare_time(field: str, sign: str, span: Span) -> Condition:
     return conditions[sign]
 
 
-def _match(field: str, pattern: str) -> Condition:
-    stored = literal(store_form(pattern), Text)
-    if FIELDS[field].kind == "text":
-        return func.dinosearch_text_glob(stored, type_coerce(COLUMNS[field], Text)) == 1
-    matched: Condition = func.dinosearch_path_glob(stored, type_coerce(COLUMNS[field], Text)) == 1
-    prefix = root_prefix(pattern)
-    # The range costs nothing beside the pattern, and lets the database look at this part of the paths only.
-    return and_(starts_with(locations.c.path, prefix) if prefix and field == "path" else true(), matched)
+@dataclass(frozen=True)
+class Words:
+    """What dialects say differently of text: comparisons of folded text, patterns of it, patterns of paths."""
+
+    compare_text: Callable[[ColumnElement[Any], Callable[[Any, Any], Any], str], Condition]
+    match_text: Callable[[ColumnElement[Any], str], Condition]
+    match_path: Callable[[ColumnElement[str], str], Condition]
 
 
-def _folded(column: ColumnElement[Any]) -> ColumnElement[str]:
-    return func.dinosearch_fold(type_coerce(column, Text), type_=Text)
+def _text(value: str) -> ColumnElement[str]:
+    return literal(store_form(value), Text)
+
+
+_SQLITE = Words(
+    lambda column, compare, value: compare(func.dinosearch_fold(type_coerce(column, Text), type_=Text), _text(value)),
+    lambda column, pattern: func.dinosearch_text_glob(_text(pattern), type_coerce(column, Text)) == 1,
+    lambda column, pattern: func.dinosearch_path_glob(_text(pattern), column) == 1,
+)
+
+
+def _words(dialect: str) -> Words:
+    if dialect == "sqlite":
+        return _SQLITE
+    from dinosearch.store.postgres_words import WORDS
+
+    return WORDS

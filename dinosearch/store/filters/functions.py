@@ -1,4 +1,4 @@
-"""The SQL functions that compiled filters call.
+"""The SQL functions that compiled filters call: Python's own for SQLite; `postgres_words` has PostgreSQL's.
 
 They see text in its stored form (see `paths`), and never raise: patterns were checked when the filter was parsed.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 from functools import lru_cache
+
+from sqlalchemy.sql.functions import GenericFunction
 
 from dinosearch.store.filters.glob import path_pattern, text_pattern, with_slashes
 from dinosearch.store.paths import from_store, split_path, store_form
@@ -47,3 +49,15 @@ def _text_glob(pattern: str, text: str | None) -> bool | None:
 @lru_cache(maxsize=256)
 def _pattern(stored: str) -> str:
     return from_store(stored)
+
+
+class dinosearch_name(GenericFunction[str]):
+    """Last part of a path."""
+
+    inherit_cache = True
+
+
+class dinosearch_folder(GenericFunction[str]):
+    """The path without its last part."""
+
+    inherit_cache = True

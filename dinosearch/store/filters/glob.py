@@ -26,12 +26,7 @@ def path_pattern(pattern: str) -> re.Pattern[str]:
         ValueError: a bracket is never closed, a range runs backwards, or the pattern is too long.
     """
     _check_length(pattern)
-    pattern = "/**" if pattern == "/" else with_slashes(pattern)
-    anchored = pattern.startswith("/")
-    translator = _Translator("[^/]")
-    archive, *member = (translator.path(part) for part in pattern[1 if anchored else 0 :].split("::"))
-    start = "/" if anchored else "(?:.*(?:/|::))?"
-    return re.compile(start + "::".join([archive, *member]), re.DOTALL)
+    return re.compile(path_expression(pattern, Translator("[^/]")), re.DOTALL)
 
 
 @lru_cache(maxsize=256)
@@ -42,7 +37,16 @@ def text_pattern(pattern: str) -> re.Pattern[str]:
         ValueError: as for `path_pattern`.
     """
     _check_length(pattern)
-    return re.compile(_Translator(".").component(pattern.casefold()), re.DOTALL)
+    return re.compile(Translator(".").component(pattern.casefold()), re.DOTALL)
+
+
+def path_expression(pattern: str, translator: Translator) -> str:
+    """The text of the expression for paths, in the words of a translator."""
+    pattern = "/**" if pattern == "/" else with_slashes(pattern)
+    anchored = pattern.startswith("/")
+    archive, *member = (translator.path(part) for part in pattern[1 if anchored else 0 :].split("::"))
+    start = "/" if anchored else "(?:.*(?:/|::))?"
+    return start + "::".join([archive, *member])
 
 
 def root_prefix(pattern: str) -> str:
@@ -56,7 +60,7 @@ def with_slashes(path: str) -> str:
     return path if os.sep == "/" else path.replace(os.sep, "/")
 
 
-class _Translator:
+class Translator:
     """Translates components; a pattern with many wildcards must not make the matcher try all combinations.
 
     Between two wildcards lies text of fixed length, so the leftmost match of each piece is as good as any other. The
@@ -116,8 +120,17 @@ class _Translator:
                 one, at = self._bracket(pattern, at)
                 pieces[-1] += one
             else:
-                pieces[-1] += re.escape(character)
+                pieces[-1] += self.literal(character)
         return pieces
+
+    def literal(self, character: str) -> str:
+        return re.escape(character)
+
+    def one_of(self, negated: bool, ranges: list[tuple[str, str]]) -> str:
+        """One character inside the ranges, or outside of them."""
+        inside = "" if self._character == "." else "(?!/)"
+        spelled = "".join(f"{re.escape(low)}-{re.escape(high)}" for low, high in ranges)
+        return f"{inside}[{'^' if negated else ''}{spelled}]"
 
     def _bracket(self, pattern: str, at: int) -> tuple[str, int]:
         start = at
@@ -126,7 +139,7 @@ class _Translator:
         end = pattern.find("]", at + 1)  # a ] in the first place is an ordinary character
         if end < 0:
             raise ValueError(f"the [ in {pattern!r} is never closed, or holds a /; write [[] for the character itself")
-        ranges = ""
+        ranges: list[tuple[str, str]] = []
         while at < end:
             low = high = pattern[at]
             if pattern.startswith("-", at + 1) and at + 2 < end:
@@ -135,9 +148,8 @@ class _Translator:
             at += 1
             if high < low:
                 raise ValueError(f"the range in [{pattern[start:end]}] runs backwards; write [{high}-{low}]")
-            ranges += f"{re.escape(low)}-{re.escape(high)}"
-        inside = "" if self._character == "." else "(?!/)"
-        return f"{inside}[{'^' if negated else ''}{ranges}]", end + 1
+            ranges.append((low, high))
+        return self.one_of(negated, ranges), end + 1
 
 
 def _check_length(pattern: str) -> None:

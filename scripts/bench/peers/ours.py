@@ -98,7 +98,7 @@ def index_path(folder: Path, number: int, sha256: str) -> Path:
 
 def append(search: Any, ids: np.ndarray, rows: np.ndarray) -> None:
     """Store rows and commit them, as the collection does with its store's transaction."""
-    search.refresh(replace(search.generation, rows=search.append(ids, rows)))
+    search.refresh(replace(search.generation, rows=search.upsert(ids, rows)))
 
 
 def keep(folder: Path, generations: dict[float, Any]) -> None:

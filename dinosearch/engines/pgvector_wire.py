@@ -1,0 +1,48 @@
+"""Vectors as PostgreSQL's binary formats have them: of COPY, of rows, and as text for a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+# postgresql.org/docs/current/sql-copy.html, "Binary Format": signature, flags, length of an extension; at the end -1.
+_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+
+
+def copied(ids: np.ndarray, vectors: np.ndarray, step: int) -> Iterator[bytes]:
+    """What COPY ... FROM STDIN (FORMAT BINARY) takes for the columns (bigint, vector), in parts of `step` rows."""
+    yield _BEGIN
+    dimension = vectors.shape[1]
+    form = np.dtype(
+        [
+            ("fields", ">i2"),
+            ("id_bytes", ">i4"),
+            ("id", ">i8"),
+            ("vector_bytes", ">i4"),
+            ("dimension", ">i2"),
+            ("unused", ">i2"),
+            ("numbers", ">f4", (dimension,)),
+        ]
+    )
+    for low in range(0, len(ids), step):
+        part = ids[low : low + step]
+        rows = np.zeros(len(part), form)
+        rows["fields"], rows["id_bytes"], rows["vector_bytes"] = 2, 8, 4 + 4 * dimension
+        rows["id"], rows["dimension"], rows["numbers"] = part, dimension, vectors[low : low + step]
+        yield rows.tobytes()
+    yield _END
+
+
+def read_vectors(rows: Sequence[tuple[int, Any]], dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids (n,) int64 and vectors (n, dimension) float32 of rows that were fetched in binary form."""
+    keys = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    data = b"".join(bytes(row[1])[4:] for row in rows)  # behind dimension and an unused field
+    return keys, np.frombuffer(data, ">f4").astype(np.float32).reshape(len(rows), dimension)
+
+
+def spelled(vector: np.ndarray) -> str:
+    """A vector as the text that its type reads; no digit is lost."""
+    return f"[{','.join(map(repr, vector.tolist()))}]"

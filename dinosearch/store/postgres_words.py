@@ -1,0 +1,138 @@
+"""PostgreSQL's words for what the store and its filters say; `dialects` and `filters.compile` have SQLite's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.compiler import compiles
+
+from dinosearch.store.dialects import Dialect
+from dinosearch.store.filters.compile import Words, compile_filter
+from dinosearch.store.filters.functions import dinosearch_folder, dinosearch_name
+from dinosearch.store.filters.postgres_glob import path_regex, text_regex
+from dinosearch.store.filters.syntax import Filter
+from dinosearch.store.paths import PathText, bound
+from dinosearch.store.tables import images, locations
+
+metadata = MetaData()
+"""Tables that only PostgreSQL needs."""
+
+# Each camera with its folded name: SQLite folds by a function of Python's, which a server has not.
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("camera", PathText, primary_key=True),
+    Column("folded", PathText, nullable=False),
+)
+
+
+def _sequence(table: Table) -> str:
+    return f"{table.name}_{next(iter(table.primary_key.columns)).name}_seq"
+
+
+def _last_id(connection: Connection, table: Table) -> int:
+    statement = f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {_sequence(table)}"
+    return int(connection.exec_driver_sql(statement).scalar_one())
+
+
+def _keep_id(connection: Connection, table: Table, given: int) -> None:
+    # Outside of all transactions: ids of one that is rolled back are not given again either.
+    if given > _last_id(connection, table):
+        connection.execute(select(func.setval(_sequence(table), given)))
+
+
+def _note_cameras(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    named = sorted({row["camera"] for row in rows if row["camera"] is not None})
+    if named:
+        values = [{"camera": camera, "folded": camera.casefold()} for camera in named]
+        connection.execute(insert(cameras).on_conflict_do_nothing(), values)
+
+
+def _many(connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]]) -> int:
+    # With an answer SQLAlchemy sends a thousand rows a statement; without, one: ten times slower.
+    return len(connection.execute(statement.returning(literal_column("1")), rows).all())
+
+
+_REVIVE = text(
+    "UPDATE images SET removed = NULL, size = v.size FROM unnest(cast(:ids AS bigint[]), cast(:sizes AS bigint[])) "
+    "AS v(id, size) WHERE images.id = v.id"
+)
+
+
+def _revive(connection: Connection, placed: Sequence[tuple[int, int]]) -> None:
+    connection.execute(_REVIVE, {"ids": [image_id for image_id, _ in placed], "sizes": [size for _, size in placed]})
+
+
+POSTGRESQL = Dialect(insert, _last_id, _keep_id, _note_cameras, _many, _revive)
+
+
+def _text(value: str) -> ColumnElement[str]:
+    return literal(bound(value, "postgresql"), Text)
+
+
+def _those(test: ColumnElement[bool]) -> Select[Any]:
+    """The few cameras, which are looked up once and not for each image anew."""
+    return select(cameras.c.camera).where(test)
+
+
+_FOLDED = type_coerce(cameras.c.folded, Text)
+WORDS = Words(
+    lambda column, compare, value: column.in_(_those(compare(_FOLDED, _text(value)))),
+    lambda column, pattern: column.in_(_those(_FOLDED.regexp_match(literal(text_regex(pattern), Text)))),
+    lambda column, pattern: column.regexp_match(literal(path_regex(pattern), Text)),
+)
+
+
+def spelled(where: Filter | None, dialect: Any) -> tuple[str, dict[str, Any]]:
+    """SELECT of the ids of images that can be found and have a file that matches, with psycopg's parameters.
+
+    Args:
+        where: None for all images that can be found.
+        dialect: SQLAlchemy's of the connection.
+    """
+    statement = select(images.c.id).where(images.c.removed.is_(None))
+    if where is not None:
+        matching = statement.join(locations, locations.c.image_id == images.c.id)
+        statement = matching.where(compile_filter(where, "postgresql"))
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    values: dict[str, Any] = {}
+    for name, bind in compiled.binds.items():
+        process = bind.type.dialect_impl(dialect).bind_processor(dialect)
+        values[name] = process(bind.effective_value) if process else bind.effective_value
+    return str(compiled), values
+
+
+@compiles(dinosearch_name, "postgresql")
+def _name(element: Any, compiler: Any, **options: Any) -> str:
+    return _last_part(compiler.process(element.clauses, **options))
+
+
+@compiles(dinosearch_folder, "postgresql")
+def _folder(element: Any, compiler: Any, **options: Any) -> str:
+    path = compiler.process(element.clauses, **options)
+    head = f"left({path}, length({path}) - length({_last_part(path)}))"
+    return (
+        f"CASE WHEN right({head}, 2) = '::' THEN left({head}, -2) WHEN length({head}) > 1 THEN left({head}, -1) "
+        f"ELSE {head} END"
+    )
+
+
+def _last_part(path: str) -> str:
+    return f"regexp_replace({path}, '^.*(/|::)', '')"

