@@ -7,17 +7,29 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
-from torture.postgres_server import PostgresServer, missing
 
 from dinosearch.records import Fingerprint, Preprocessing
+
+if TYPE_CHECKING:
+    from torture.postgres_server import PostgresServer
 
 # Embed by torch, which needs no export; the tests of the runtimes take this back. Here and not in a fixture, because
 # fixtures of whole modules embed before those of a test are set up.
 os.environ["DINOSEARCH_RUNTIME"] = "torch"
+
+SLOW_FIRST = ("torture", "engines", "jobs", "browser", "server", "client", "embedding", "evaluation", "vectors")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders whose files take long, so that no worker starts one when the others are at their end."""
+    tests = Path(__file__).parent
+    rank = {tests / name: place for place, name in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: rank.get(next((p for p in item.path.parents if p in rank), tests), len(rank)))
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +69,9 @@ def by_graphs(shared_graphs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server with pgvector that ends with the tests; a test that needs it is skipped where it cannot be."""
+    """A PostgreSQL server with pgvector that ends with the tests; a test that needs it skips where it cannot be."""
+    from torture.postgres_server import PostgresServer, missing  # programs that tests start import this file too
+
     why = missing()
     if why is not None:
         pytest.skip(why)
