@@ -17,6 +17,10 @@ WIDTH = 100  # columns, so that the reference does not depend on the terminal it
 OBJECTS = (
     ("index, import", "failure", "path, reason"),
     ("", "summary", "added, unchanged, moved, changed, removed, failed, offline, embedded, seconds"),
+    ("embed", "progress", "rows, total, shards, all_shards, failed, rate, seconds_left"),
+    ("", "shard", "file, rows, failed"),
+    ("", "failure", "path, reason"),
+    ("", "job", "images, failed, shards, kept, embedded, seconds"),
     ("query", "hit", "rank, score, id, path, width, height, format, size, taken, camera, box, confidence"),
     ("explain", "explanation", "score, without, inliers, bound, matched, box"),
     ("calibrate", "calibration", "thresholds, positives, negatives, unreadable, confirmed, rejected"),

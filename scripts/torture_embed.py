@@ -3,10 +3,10 @@
 
     scripts/torture_embed.py [--images 5000] [--kills 20] [--nodes 3] [--seed N] [--work DIR --minutes 3]
 
-Several Ray nodes on this machine, in a network and process namespace of their own. Each kill is a SIGKILL of an actor, of
-a whole node (raylet and all below it, brought back seconds later) or of the driver (started again), at a random number
-of finished rows. Judged by what other means say of the input (scripts/torture/embed_world.py), and byte for byte by the
-files that `--engine local` makes of it. With --work a run that --minutes has ended goes on where it was.
+Several Ray nodes on this machine, in a network and process namespace of their own. Each kill is a SIGKILL of an actor,
+of a whole node (raylet and all below it, brought back seconds later) or of the driver (started again), at a random
+number of finished rows. Judged by what other means say of the input (scripts/torture/embed_world.py), and byte for byte
+by the files that `--engine local` makes of it. With --work a run that --minutes has ended goes on where it was.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 
 from torture.embed_world import given, judge, make, rows_stored
-from torture.ray_nodes import Nodes, kill_actor, own_network
+from torture.ray_nodes import AUTH, Nodes, kill_actor, own_network
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("actor", "node", "driver", "actor")
@@ -46,9 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     if _INSIDE not in os.environ:
         apart = ["unshare", "-n", "-p", "-f", "--mount-proc", "--kill-child"]
-        return subprocess.run(
-            [*apart, sys.executable, *sys.argv], env={**os.environ, _INSIDE: "1"}, check=False
-        ).returncode
+        # In the place of this process, so that what ends it ends all.
+        os.execvpe(apart[0], [*apart, sys.executable, *sys.argv], {**os.environ, _INSIDE: "1"})
     own_network(asked.nodes)
     with tempfile.TemporaryDirectory(prefix="te") as temporary:
         work = (asked.work or Path(temporary)).resolve()
@@ -141,9 +140,10 @@ class Torture:
         driver = subprocess.Popen(
             [*self.command(self.out), "--engine", "ray", "--address", nodes.address, "--json"],
             stdout=subprocess.PIPE,
-            stderr=open(self.work / "driver.err", "a"),  # noqa: SIM115  # it is the child's
+            stderr=open(self.work / "driver.err", "a"),  # it is the child's
             text=True,
             cwd=ROOT,
+            env={**os.environ, **AUTH},
         )
         threading.Thread(target=self.listen, args=(driver,), daemon=True).start()
         return driver
@@ -170,9 +170,9 @@ class Torture:
         counted = ", ".join(f"{kinds.count(kind)} {kind}s" for kind in dict.fromkeys(KINDS))
         lost = self.state["lost"]
         print(
-            f"seed {self.asked.seed}: {len(given(self.source)):,} files on {self.asked.nodes} nodes, {len(kinds)} kills "
-            f"({counted}), {self.state['drivers']} drivers, {self.state['seconds']:.0f} s; rows embedded and not stored "
-            f"when a driver was killed: {lost} (shards of {self.asked.shard_size})"
+            f"seed {self.asked.seed}: {len(given(self.source)):,} files on {self.asked.nodes} nodes, {len(kinds)} "
+            f"kills ({counted}), {self.state['drivers']} drivers, {self.state['seconds']:.0f} s; rows embedded and not "
+            f"stored when a driver was killed: {lost} (shards of {self.asked.shard_size})"
         )
         print("verdict: " + ("; ".join(wrong[:10]) if wrong else "exactly once, every bad file reported"))
         return 1 if wrong else 0

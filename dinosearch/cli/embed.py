@@ -50,6 +50,7 @@ _EVERY = 1.0  # seconds between two objects of type "progress"
 @click.option("--column", metavar="NAME", help="Of Parquet tables: holds the images, or their paths.  [default: found]")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files and folders that match; repeatable.")
 @click.option("--follow-symlinks", is_flag=True, help="Also walk into symbolic links to folders.")
+@click.option("--retry-failed", is_flag=True, help="Make shards with bad files again.")
 @model_options
 @verb
 def embed(
@@ -64,6 +65,7 @@ def embed(
     column: str | None,
     exclude: tuple[str, ...],
     follow_symlinks: bool,
+    retry_failed: bool,
     **model: Any,
 ) -> int:
     """Embed the images of each SOURCE into Parquet files in DIR, which `import` takes into any home.
@@ -78,7 +80,7 @@ def embed(
     under the same names, and the weights.
 
     With --json: "progress" about every second, "shard" for each that is finished, "failure" for each bad file, and a
-    "summary". The exit code is 3 where files are bad.
+    "job" at the end. The exit code is 3 where files are bad.
     """
     from dinosearch.cli.progress import display
     from dinosearch.collection.model import ModelChoice
@@ -105,6 +107,7 @@ def embed(
             exclude=exclude,
             follow_symlinks=follow_symlinks,
             column=column,
+            retry_failed=retry_failed,
             on_file=lambda seen: progress("scan", seen, None),
             watch=_View(settings, progress),
         )
@@ -112,7 +115,7 @@ def embed(
     if settings.json:
         for problem in bad:
             emit("failure", {"path": problem.path, "reason": problem.reason})
-        emit("summary", vars(summary))
+        emit("job", vars(summary))
     else:
         for problem in islice(bad, LISTED):
             notice(f"{shown(problem.path)}: {problem.reason}")

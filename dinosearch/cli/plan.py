@@ -43,13 +43,17 @@ def _read(reader: str, value: str | None) -> float | None:
 
 def _flags(command: F) -> F:
     """An option for each assumption that has one."""
-    from dinosearch.sizing import ASSUMPTIONS
+    from dinosearch.sizing import ASSUMPTIONS, shown
 
     for assumption in reversed(ASSUMPTIONS.values()):
         if assumption.flag:
-            help_text = f"{assumption.what[0].upper()}{assumption.what[1:]}.  [default: {assumption.value:g}]"
-            option = click.option(assumption.flag, assumption.key, metavar="N", callback=_number, help=help_text)
-            command = option(command)
+            what, unit = assumption.what, assumption.unit
+            default = shown(assumption.value, "" if unit == "money" else unit)
+            help_text = f"{what[0].upper()}{what[1:]}.  [default: {default}]"
+            kind = "BYTES" if unit == "B" else "N"
+            command = click.option(assumption.flag, assumption.key, metavar=kind, callback=_number, help=help_text)(
+                command
+            )
     return command
 
 
@@ -119,12 +123,13 @@ def _head(made: Plan) -> list[tuple[str, ...]]:
 def _places(places: Iterable[Place], title: str = "place") -> Iterator[tuple[str, ...]]:
     from dinosearch.sizing import shown, size
 
-    yield (title, "index", "fits", "machines", "memory", "local disk", "objects", "build", "searches/s", "")
+    yield (title, "index", "fits", "machines", "memory", "local disk", "objects", "take in", "build", "searches/s", "")
     for place in places:
         machines, queries = (f"{number:,.0f}" if place.fits else "-" for number in (place.machines, place.queries))
         objects = size(place.objects) if place.objects else "-"
         build = shown(place.build_hours, "h") if place.build_hours else "?"
-        cells = (machines, size(place.memory), size(place.disk), objects, build, queries)
+        sizes = (size(place.memory), size(place.disk), objects)
+        cells = (machines, *sizes, shown(place.load_hours, "h"), build, queries)
         yield (place.name, place.index, "yes" if place.fits else "no", *cells, "; ".join(place.reasons))
 
 

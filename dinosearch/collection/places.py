@@ -13,12 +13,10 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
 
-from dinosearch.collection.kinds import IMAGES, REGIONS
-from dinosearch.engines import Address, open_engine, parse_address
-from dinosearch.engines.address import is_url
-from dinosearch.errors import CollectionMismatchError, CollectionNotFoundError, SettingError
+from dinosearch.collection.kinds import REGIONS
+from dinosearch.errors import CollectionMismatchError, SettingError
 from dinosearch.home import Home, listed
-from dinosearch.protocols import Progress, VectorEngine
+from dinosearch.protocols import Progress
 from dinosearch.records import Generation
 from dinosearch.store import MetadataStore
 
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 Search = Union["LocalVectorSearch", "EngineSearch"]
 ENGINE = "engine"
 """What the recipe of a generation calls the kind of engine that holds its vectors; a folder's has no such entry."""
-_BEGUN = "generation begun"
-"""The setting with the number of the last generation that was begun in an engine: what lies there under it is ours."""
 
 
 class Place(Protocol):
@@ -116,7 +112,7 @@ class LocalPlace:
     def open(self, generation: Generation, index_type: str, store: MetadataStore) -> Search:
         from dinosearch.vectors import LADDERS, WINDOW_LADDER, LocalVectorSearch
 
-        _refuse_other_place(self.path, generation, None)
+        refuse_other_place(self.path, generation, None)
         ladder = WINDOW_LADDER if generation.kind.endswith(REGIONS) else LADDERS[index_type]
         return LocalVectorSearch(self._home.vectors(generation.number), self._home.index, generation, ladder)
 
@@ -143,113 +139,17 @@ class LocalPlace:
         pass
 
 
-class EnginePlace:
-    """An engine, with a metadata store in the same database or elsewhere.
-
-    Args:
-        address: of the engine.
-        metadata: SQLAlchemy URL of the metadata store; None for the engine's own database.
-
-    Raises:
-        SettingError: the engine has no place for metadata and none is named, or it has and another is named.
-    """
-
-    home: Home | None = None
-
-    def __init__(self, address: Address, metadata: str | None) -> None:
-        self.path: Path | str = address.shown
-        own = address.kind == "pgvector"
-        if own and metadata is not None:
-            raise SettingError(
-                f"{self.path} holds its metadata itself, in the same database as the vectors; leave out --metadata"
-            )
-        if not own and metadata is None:
-            raise SettingError(
-                f"{self.path} holds vectors only; say where the metadata goes: --metadata sqlite:////FOLDER/"
-                "metadata.sqlite, or --metadata postgresql+psycopg://USER@HOST/DATABASE"
-            )
-        self._address, self._metadata = address, metadata or address.url
-        self.keeps_facts = not own
-        self._engine: VectorEngine | None = None
-        self._store: MetadataStore | None = None
-
-    def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
-        try:
-            store = MetadataStore.open(
-                self._metadata, create=create and not read_only, read_only=read_only, progress=progress
-            )
-        except CollectionNotFoundError as error:
-            raise CollectionNotFoundError(
-                f"no collection in {self.path} ({_cause(error)}); make one with: dinosearch index "
-                f"FOLDER --home {self.path}"
-            ) from None
-        except ValueError as error:
-            raise SettingError(f"the metadata cannot be opened: {error}") from None
-        try:
-            self._engine = open_engine(self._address, store)
-        except BaseException:
-            store.close()
-            raise
-        self._store = store
-        return store
-
-    @property
-    def engine(self) -> VectorEngine:
-        assert self._engine is not None, "the store is opened first"
-        return self._engine
-
-    def writer(self) -> AbstractContextManager[None]:
-        assert self._store is not None, "the store is opened first"
-        return self._store.writer(str(self.path))
-
-    def recipe(self) -> dict[str, str]:
-        return {ENGINE: self.engine.kind}
-
-    def begin(self, kind: str, number: int, dimension: int, coding: str) -> None:
-        if kind != IMAGES:
-            raise not_here(self.path, kind)
-        assert self._store is not None, "the store is opened first"
-        if number in self.engine.numbers():
-            if self._store.setting(_BEGUN) != number:
-                raise CollectionMismatchError(
-                    f"{self.path} holds vectors that this metadata knows nothing of, so nothing was written; name "
-                    "another collection in the address, or delete those with the engine's own tools"
-                )
-            self.engine.drop(number)  # a left-over of a process of ours that was killed
-        self._store.set_setting(_BEGUN, number)
-        self.engine.open(number, dimension, None).ensure()
-
-    def open(self, generation: Generation, index_type: str, store: MetadataStore) -> Search:
-        from dinosearch.collection.engine_search import EngineSearch
-
-        _refuse_other_place(self.path, generation, self.engine.kind)
-        return EngineSearch(self.engine, store, generation)
-
-    def drop_others(self, numbers: set[int]) -> None:
-        for number in set(self.engine.numbers()) - numbers:
-            self.engine.drop(number)
-
-    def bytes(self, numbers: set[int] | None = None) -> int:
-        if numbers is None:
-            return (self._store.bytes() if self._store else 0) + (self.engine.bytes() or 0)
-        return sum(self.engine.bytes(number) or 0 for number in numbers)
-
-    def engine_version(self) -> str | None:
-        return self.engine.version()
-
-    def close(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-
-
 def place_of(home: str | os.PathLike[str], metadata: str | None = None) -> Place:
     """The place that `Collection.open` is given; DINOSEARCH_METADATA stands in for metadata that an engine needs.
 
     Raises:
         SettingError: a URL that is none of an engine, or metadata named for a folder.
     """
-    if is_url(home):
-        address = parse_address(str(home))
+    if isinstance(home, str) and "://" in home:
+        from dinosearch.collection.engine_place import EnginePlace
+        from dinosearch.engines import parse_address
+
+        address = parse_address(home)
         if address.kind != "pgvector":
             metadata = metadata or os.environ.get("DINOSEARCH_METADATA")
         return EnginePlace(address, metadata)
@@ -276,14 +176,10 @@ def bytes_of(paths: Iterable[Path]) -> int:
     return total
 
 
-def _refuse_other_place(path: Path | str, generation: Generation, engine: str | None) -> None:
+def refuse_other_place(path: Path | str, generation: Generation, engine: str | None) -> None:
+    """Raise where the vectors of a generation lie elsewhere than in this kind of engine, None for a folder."""
     held = generation.recipe.get(ENGINE)
     if held != engine:
         raise CollectionMismatchError(
             f"the vectors that {path} knows of lie in {held or 'a folder'}, not here; name by --home where they lie"
         )
-
-
-def _cause(error: Exception) -> str:
-    """What a sentence says before its advice."""
-    return str(error).partition(";")[0]

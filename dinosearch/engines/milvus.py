@@ -8,7 +8,8 @@ from pathlib import Path
 from dinosearch.engines.address import Address
 from dinosearch.engines.milvus_client import MilvusConnection
 from dinosearch.engines.milvus_filters import compile_condition
-from dinosearch.engines.milvus_search import WINDOW, MilvusSearch
+from dinosearch.engines.milvus_rows import WINDOW
+from dinosearch.engines.milvus_search import MilvusSearch
 from dinosearch.records import IndexInfo
 from dinosearch.store import MetadataStore
 from dinosearch.store.filters.syntax import Filter

@@ -129,14 +129,14 @@ def _measured(search: MilvusSearch, index: Wanted, rows: int, recall: float) -> 
     knob = index.kind.knob
     if knob is None:
         return 1, 1.0, 0
-    search.follow(index)
-    own, queries = _sample(search, rows)
+    probe = search.probe(index)
+    own, queries = _sample(probe, rows)
 
     def exact(queries: np.ndarray, k: int) -> np.ndarray:
-        return search.search(queries, k, exact=True)[0] if rows <= STREAMED else _answers(search, queries, k, None)
+        return probe.search(queries, k, exact=True)[0] if rows <= STREAMED else _answers(probe, queries, k, None)
 
     def by_breadth(queries: np.ndarray, k: int, widely: int) -> np.ndarray:
-        return _answers(search, queries, k, widely)
+        return _answers(probe, queries, k, widely)
 
     breadth, found = narrowest(own, queries, exact, _settings(knob, index), by_breadth, recall)
     return breadth, round(found, 6), len(own)

@@ -64,11 +64,10 @@ class MilvusConnection:
             raise self._told(error) from None
 
     def read(self, name: str, collection: str, condition: Condition, **named: Any) -> Any:
-        """A `query` or `search` of what fulfils the condition; only the named consistency is waited for."""
+        """A `query` or `search` of what fulfils the condition."""
         if condition.text and self.binds():
             named["filter_params"] = condition.values
-        text = condition.text if self.binds() else condition.written()
-        return self.call(name, collection, filter=text, consistency_level=self.consistency, **named)
+        return self.call(name, collection, filter=condition.text if self.binds() else condition.written(), **named)
 
     def binds(self) -> bool:
         """Whether expressions take bound values here."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -29,9 +30,10 @@ _SETTINGS = {
 }
 """Of this process, where they are not set: Ray reports to nobody, and prints nothing between our results, as it would
 whenever an actor dies."""
-_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 """For a cluster of this machine alone: Ray then takes 127.0.0.1 as it is, and listens on nothing else. Otherwise
-it is a word for the address that others see (Ray 2.60, services.py, resolve_ip_for_localhost)."""
+it is a word for the address that others see (Ray 2.60, services.py, resolve_ip_for_localhost). Other users of the
+machine are kept out by a token that nobody else has."""
 
 
 class Cluster:
@@ -47,36 +49,27 @@ class Cluster:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
+        self._stack = ExitStack()
 
     def __enter__(self) -> Cluster:
-        for name, value in {**_SETTINGS, **({} if self._resources.address else _ALONE)}.items():
-            os.environ.setdefault(name, value)
-        with needed("--engine ray"):
-            import ray
-            import ray.data  # it needs more than Ray itself
-        check_ray(ray.__version__)
-        try:
-            with _hushed():
+        alone = {} if self._resources.address else {**_ALONE, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        with ExitStack() as stack:
+            stack.enter_context(_environment({**_SETTINGS, **alone}))
+            with needed("--engine ray"):
+                import ray
+                import ray.data  # it needs more than Ray itself
+            check_ray(ray.__version__)
+            if not ray.is_initialized():  # a program that uses Ray itself keeps its cluster
+                stack.callback(ray.shutdown)
                 self._connect(ray)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            where = self._resources.address or "this machine"
-            raise ClusterError(
-                f"no Ray cluster on {where} ({' '.join(str(error).split())[:200]}); look with: ray status, or use: "
-                "--engine local"
-            ) from None
-        try:
             self._count(ray)
-        except BaseException:
-            ray.shutdown()
-            raise
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        import ray
-
-        ray.shutdown()
+        self._stack.close()
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -102,19 +95,20 @@ class Cluster:
                 setattr(context, name, value)
 
     def _connect(self, ray: Any) -> None:
-        if self._resources.address is not None:
-            ray.init(self._resources.address, log_to_driver=False, logging_level=logging.ERROR)
-            return
-        store = int(_STORE_SHARE * available_memory())
-        ray.init(
-            "local",
-            num_cpus=cores(),
-            object_store_memory=min(_STORE_MOST, max(_STORE_LEAST, store)),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _node_ip_address="127.0.0.1",
-        )
+        alone: dict[str, Any] = {}
+        if self._resources.address is None:
+            store = min(_STORE_MOST, max(_STORE_LEAST, int(_STORE_SHARE * available_memory())))
+            alone = {"num_cpus": cores(), "object_store_memory": store, "_node_ip_address": "127.0.0.1"}
+            alone["include_dashboard"] = False
+        try:
+            with _hushed():
+                ray.init(self._resources.address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            where = self._resources.address or "this machine"
+            raise ClusterError(
+                f"no Ray cluster on {where} ({' '.join(str(error).split())[:200]}); look with: ray status, which needs "
+                "the cluster's RAY_AUTH_MODE and RAY_AUTH_TOKEN too, or use: --engine local"
+            ) from None
 
     def _count(self, ray: Any) -> None:
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
@@ -129,6 +123,18 @@ class Cluster:
         if self.gpus > there:
             raise SettingError(f"the Ray cluster has {there} GPUs, not {self.gpus}; leave out --gpus")
         self.embedders = self.gpus or self.nodes
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """With these settings where there are no others."""
+    added = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 @contextmanager

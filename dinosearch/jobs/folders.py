@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from dinosearch.errors import ExportError, HomeLockedError, SettingError
+from dinosearch.errors import DinosearchError, ExportError, HomeLockedError, SettingError
 from dinosearch.home import atomic_path, listed
 from dinosearch.jobs.needs import needed
 
 _CHUNK = 1 << 20
+_ASKING = re.compile(r"://[^/@]*@")
 _BY_ARROW = ("s3", "gs", "gcs", "hdfs")
 """Schemes that Arrow brings along, for machines without the packages that fsspec wants for them."""
 
@@ -109,29 +111,33 @@ class UrlFolder:
     """
 
     def __init__(self, url: str) -> None:
-        self.name = url.rstrip("/")
-        self.files, self.root = filesystem(self.name)
+        self.name = without_password(url.rstrip("/"))
+        self.files, self.root = filesystem(url.rstrip("/"))
 
     def size(self, file: str) -> int | None:
         try:
-            return int(self.files.info(self._at(file))["size"])
+            with reached(self.name):
+                return int(self.files.info(self._at(file))["size"])
         except FileNotFoundError:
             return None
 
     def open(self, file: str) -> IO[bytes]:
-        opened: IO[bytes] = self.files.open(self._at(file), "rb")
+        with reached(self.name):
+            opened: IO[bytes] = self.files.open(self._at(file), "rb")
         return opened
 
     def write(self, file: str, data: bytes) -> None:
         path = self._at(file)
-        self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        with self.files.open(path, "wb") as out:  # object stores show it when it is closed, whole
-            out.write(data)
+        with reached(self.name):
+            self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            with self.files.open(path, "wb") as out:  # object stores show it when it is closed, whole
+                out.write(data)
 
     def names(self, under: str) -> set[str]:
         try:
-            self.files.invalidate_cache()
-            return {str(path).rpartition("/")[2] for path in self.files.ls(self._at(under), detail=False)}
+            with reached(self.name):
+                self.files.invalidate_cache()
+                return {str(path).rpartition("/")[2] for path in self.files.ls(self._at(under), detail=False)}
         except FileNotFoundError:
             return set()
 
@@ -161,6 +167,11 @@ def local_path(place: str) -> str:
     return unquote(urlsplit(place).path) if place.startswith("file://") else place
 
 
+def without_password(url: str) -> str:
+    """The URL as it may be shown: without who asks, and without options, which may hold keys."""
+    return _ASKING.sub("://", url.partition("?")[0])
+
+
 def filesystem(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL, and the path in it.
 
@@ -180,7 +191,7 @@ def filesystem(url: str) -> tuple[Any, str]:
         raise SettingError(f"{scheme}:// cannot be reached from here ({missing}); install what it names") from None
     except ValueError as error:
         raise SettingError(
-            f"{url.partition('?')[0]} cannot be reached ({' '.join(str(error).split())[:200]}); use a folder, or a URL "
+            f"{without_password(url)} cannot be reached ({' '.join(str(error).split())[:200]}); use a folder, or a URL "
             "such as s3://BUCKET/FOLDER"
         ) from None
 
@@ -212,6 +223,21 @@ def brought_here(url: str) -> Iterator[Path]:
         yield copy
 
 
-def failed(error: OSError, name: str) -> ExportError:
-    """What to say where a folder cannot be read or written for a reason that is not the user's."""
-    return ExportError(f"{name}: {error.strerror or error}; mend that, then run the same command again")
+@contextmanager
+def reached(url: str) -> Iterator[None]:
+    """Around what talks to a store: each has errors of its own for what it refuses, such as absent credentials.
+
+    Raises:
+        ExportError: it was refused, or failed.
+        FileNotFoundError: as it is.
+    """
+    try:
+        yield
+    except (FileNotFoundError, DinosearchError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise ExportError(
+            f"{without_password(url)}: {type(error).__name__}: {said}; mend that, then run the same command again: "
+            "what is finished is kept"
+        ) from None

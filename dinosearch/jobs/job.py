@@ -84,6 +84,7 @@ def embed(
     exclude: Sequence[str] = (),
     follow_symlinks: bool = False,
     column: str | None = None,
+    retry_failed: bool = False,
     on_file: Callable[[int], None] | None = None,
     watch: Callable[[JobState], None] | None = None,
 ) -> JobSummary:
@@ -101,6 +102,7 @@ def embed(
         exclude: glob patterns of what to leave out of folders.
         follow_symlinks: follow symbolic links in folders of this machine.
         column: of tables, that holds the images or their paths.
+        retry_failed: make shards with bad files again.
         on_file: told how many files were found so far.
         watch: told how far it is, whenever something arrives.
 
@@ -121,14 +123,14 @@ def embed(
     started, folder = time.monotonic(), folder_at(out)
     names = [os.fspath(source) for source in sources]
     listing = partial(shards_of, exclude=exclude, follow_symlinks=follow_symlinks, column=column, on_file=on_file)
-    unnamed = list(listing(names, shard_size))
+    unnamed = list(listing(names, shard_size, without=folder.name))
     if not unnamed:
         raise ImageNotFoundError(
             f"no image in {', '.join(names)[:200] or 'no source'}; nothing was embedded; check the path"
         )
     with folder.writer(), ENGINES[engine](model or ModelChoice(), resources or Resources()) as opened:
         fingerprint = opened.recipe().fingerprint
-        job = _Job(folder, [shard.named(fingerprint) for shard in unnamed], fingerprint, watch)
+        job = _Job(folder, [shard.named(fingerprint) for shard in unnamed], fingerprint, retry_failed, watch)
         return job.run(opened, started)
 
 
@@ -148,12 +150,15 @@ class _Job:
         folder: Folder,
         shards: Sequence[Shard],
         fingerprint: Fingerprint,
+        retry_failed: bool,
         watch: Callable[[JobState], None] | None,
     ) -> None:
         self._folder, self._shards, self._fingerprint = folder, shards, fingerprint
         self._watch = watch or (lambda state: None)
         self._notes = {
-            shard.id: note for shard, note in zip(shards, finished(folder, shards), strict=True) if note is not None
+            shard.id: note
+            for shard, note in zip(shards, finished(folder, shards), strict=True)
+            if note is not None and not (retry_failed and note.failed)
         }
         self._kept = len(self._notes)
         self._arriving: dict[str, _Arriving] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
@@ -24,6 +25,8 @@ PART_BYTES = 32 << 20
 """Contents of a part, passed by one file at most."""
 _THREADS, _AHEAD, _AHEAD_BYTES = 8, 64, 64 << 20
 """Files that are read at the same time, and held before their turn: what a network drive or a store needs."""
+
+_PAUSES = (0.5, 2.0)  # seconds before a remote file is asked for again
 
 Read = tuple[FoundFile, bytes | str]
 """A file with its content, or with what is wrong with it."""
@@ -116,8 +119,7 @@ def _read(file: FoundFile | Problem) -> bytes | str:
             return read_bytes(file.path)
         if file.size > MAX_FILE:
             return f"{file.size / 1e9:.1f} GB, the limit is {MAX_FILE / 1e9:.1f} GB"
-        files, path = filesystem(file.path)
-        return bytes(files.cat_file(path))
+        return _fetched(file.path)
     except ImageNotFoundError:
         return "no longer there"
     except ImageUnreadableError as error:
@@ -125,6 +127,22 @@ def _read(file: FoundFile | Problem) -> bytes | str:
     except MemoryError:
         return "not enough memory to read it"
     except OSError as error:
+        return clause(error)
+
+
+def _fetched(url: str) -> bytes | str:
+    """A remote file, asked for again where the store fails: for good a row would be bad that is not."""
+    files, path = filesystem(url)
+    for pause in _PAUSES:
+        try:
+            return bytes(files.cat_file(path))
+        except (FileNotFoundError, PermissionError):
+            raise
+        except Exception:  # each library has classes of its own
+            time.sleep(pause)
+    try:
+        return bytes(files.cat_file(path))
+    except Exception as error:
         return clause(error)
 
 

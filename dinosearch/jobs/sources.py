@@ -16,7 +16,7 @@ from dinosearch.errors import ImageNotFoundError
 from dinosearch.images import is_archive, scan
 from dinosearch.images.find import IMAGE_SUFFIXES, is_hidden
 from dinosearch.images.ignore import IgnoreRules
-from dinosearch.jobs.folders import filesystem, is_remote, local_path
+from dinosearch.jobs.folders import filesystem, is_remote, local_path, reached, without_password
 from dinosearch.jobs.shards import ARCHIVE, Shard, shards_of_files, shards_of_table
 from dinosearch.jobs.tables import group_sizes, is_table
 from dinosearch.records import FoundFile, Problem
@@ -32,6 +32,7 @@ def shards_of(
     exclude: Sequence[str] = (),
     follow_symlinks: bool = False,
     column: str | None = None,
+    without: str | None = None,
     on_file: Callable[[int], None] | None = None,
 ) -> Iterator[Shard]:
     """Cut the sources into shards, those of loose files first; nothing is named yet.
@@ -42,6 +43,7 @@ def shards_of(
         exclude: patterns in the language of gitignore, of what to leave out of folders.
         follow_symlinks: follow symbolic links in folders of this machine.
         column: of tables, that holds the images or their paths; None chooses.
+        without: folder or URL of which nothing is taken: where the shards go may lie inside a source.
         on_file: told how many files were seen so far.
 
     Raises:
@@ -54,6 +56,8 @@ def shards_of(
         for number, found in enumerate(_every(sources, exclude, follow_symlinks), start=1):
             if on_file and number % _TELL_EVERY == 0:
                 on_file(number)
+            if without is not None and found.path.startswith(f"{without}/"):
+                continue
             if isinstance(found, FoundFile) and is_container(found.path):
                 containers.append(found)
             else:
@@ -101,13 +105,15 @@ def _offered_unseen(path: str, size: int, mtime_ns: int) -> bool:
 def _remote(url: str, exclude: Sequence[str]) -> list[FoundFile]:
     """The images and containers at or below a URL; their names tell, as a look inside would cost a request each."""
     files, root = filesystem(url)
-    files.invalidate_cache()
-    if not files.exists(root):
-        raise ImageNotFoundError(f"nothing is at {url}; nothing was embedded; check the address")
-    if files.isfile(root):
-        return [_found(files, root, files.info(root))]
+    with reached(url):
+        files.invalidate_cache()
+        if not files.exists(root):
+            raise ImageNotFoundError(f"nothing is at {without_password(url)}; nothing was embedded; check the address")
+        if files.isfile(root):
+            return [_found(files, root, files.info(root))]
+        listed = files.find(root, detail=True)
     rules, found = IgnoreRules(exclude), []
-    for path, info in files.find(root, detail=True).items():
+    for path, info in listed.items():
         relative = str(path)[len(root.rstrip("/")) :].strip("/")
         if _offered(relative, rules):
             found.append(_found(files, str(path), info))

@@ -11,6 +11,7 @@ from dinosearch.sizing.sheet import Assumption
 
 _SEARCH = "measured by scripts/bench_search.py on 4 cores (docs/benchmarks.md, Search)"
 _INDEXING = "measured by scripts/bench_index.py on 4 cores (docs/benchmarks.md, Indexing)"
+_ENGINES = "measured by scripts/bench_engines.py on 4 cores (docs/benchmarks.md, Engines)"
 _PRICE = "assumed; put your own price in"
 _PAGES = "published: pgvector 0.8, layout of its pages; tests/sizing compares it with a real index"
 
@@ -28,12 +29,21 @@ IMAGES = (
     Assumption("path_bytes", 60, "B", "length of a path", "assumed", "--path-bytes"),
 )
 PRICES = (
-    Assumption("gpu_hour", 3.0, "money", "an hour of one GPU with its cores", _PRICE, "--gpu-hour"),
-    Assumption("machine_hour", 2.0, "money", "an hour of one query machine with its disk", _PRICE, "--machine-hour"),
-    Assumption("storage_gb_month", 0.023, "money", "a month of 1 GB in object storage", _PRICE, "--storage-gb-month"),
-    Assumption("thousand_requests", 0.0004, "money", "1,000 reads of objects", _PRICE, "--thousand-requests"),
+    Assumption("gpu_hour", 3.0, "money", "price of an hour of one GPU with its cores", _PRICE, "--gpu-hour"),
     Assumption(
-        "transfer_gb", 0.0, "money", "1 GB read from object storage; 0 within a region", _PRICE, "--transfer-gb"
+        "machine_hour", 2.0, "money", "price of an hour of one query machine with its disk", _PRICE, "--machine-hour"
+    ),
+    Assumption(
+        "storage_gb_month", 0.023, "money", "price of a month of 1 GB in object storage", _PRICE, "--storage-gb-month"
+    ),
+    Assumption("thousand_requests", 0.0004, "money", "price of 1,000 reads of objects", _PRICE, "--thousand-requests"),
+    Assumption(
+        "transfer_gb",
+        0.0,
+        "money",
+        "price of 1 GB read from object storage; 0 within a region",
+        _PRICE,
+        "--transfer-gb",
     ),
 )
 EMBEDDING = (
@@ -43,7 +53,7 @@ EMBEDDING = (
         "gpu_measured",
         0,
         "images/s",
-        "what a GPU was measured to compute; 0: share of its peak",
+        "what a GPU was measured to compute; 0 takes a share of its peak",
         "assumed",
         "--gpu-rate",
     ),
@@ -65,6 +75,7 @@ LOCAL = (
     Assumption("disk_read_ms", 0.1, "ms", "a vector read from an SSD that is not in memory", "assumed"),
     Assumption("build_core_gigaflops", 28.8, "GFLOP/s", "of a core that sorts rows into lists", _SEARCH),
     Assumption("build_row_us", 36, "us", "processor time of a row, read, checked and coded", _SEARCH),
+    Assumption("local_load_rate", 9250, "rows/s", "taken in by the one writer", f"{_ENGINES}, 1e6"),
     Assumption("core_share", 0.8, "", "of all cores that answer at once, against one", "assumed"),
 )
 MILVUS = (
@@ -80,6 +91,7 @@ MILVUS = (
         "a row's id, time stamp and eight numbers for filters",
         "computed: dinosearch/engines/milvus_schema.py",
     ),
+    Assumption("milvus_load_rate", 2170, "rows/s", "taken in by the one writer", f"{_ENGINES}, 1e5, Milvus 2.3.5"),
     Assumption("milvus_copies", 2, "", "rows and index files in object storage, each of the rows' size", "assumed"),
     Assumption(
         "segment_bytes", 512 * 2**20, "B", "vectors of a segment, each of which is searched", "published: Milvus 2.3"
@@ -94,8 +106,9 @@ PGVECTOR = (
     Assumption("pg_index_row", 25, "B", "of a row in the table's own index by id", "published: PostgreSQL"),
     Assumption("pg_row", 530, "B", "metadata of an image without its path, PostgreSQL", "measured by tests/sizing"),
     Assumption("pg_path", 2.1, "", "times that PostgreSQL keeps a byte of a path", "measured by tests/sizing"),
-    Assumption("pg_search_ms", 1.0, "ms", "of a search in 1e6 rows by index, recall 0.98", "assumed"),
-    Assumption("pg_build_row_us", 1500, "us", "processor time of a row of 384 numbers in 1e6", "assumed"),
+    Assumption("pg_search_ms", 10, "ms", "of a search in 1e6 rows by index, checked by the store", f"{_ENGINES}, 1e5"),
+    Assumption("pg_build_row_us", 1200, "us", "processor time of a row of 384 numbers in 1e6", f"{_ENGINES}, 1e5"),
+    Assumption("pg_load_rate", 4300, "rows/s", "taken in by the one writer", f"{_ENGINES}, 1e5"),
 )
 ASSUMPTIONS = {
     assumption.key: assumption

@@ -39,12 +39,13 @@ _BYTES = (
     ),
 )
 _WORK = (
+    Formula("local_load_hours", "images / local_load_rate / 3600", "h", "taking in what was embedded"),
     Formula("local_wait_ms", "candidates * local_unread * disk_read_ms", "ms", "vectors read from the disk"),
     Formula(
         "local_queries",
         "replicas * machine_cores * core_share * 1000 / (local_ms + local_wait_ms)",
         "/s",
-        "searches a second of all copies",
+        "searches a second of all copies, a process for each core",
     ),
     Formula(
         "local_build_hours",
@@ -108,6 +109,7 @@ def local(sheet: Sheet) -> Place:
         sheet["local_ram"],
         sheet["local_disk"],
         0,
+        sheet["local_load_hours"],
         sheet["local_build_hours"],
         sheet["local_queries"] if fits else 0,
         lines,

@@ -59,6 +59,7 @@ _COMMON = (
         "query machines of one copy",
     ),
     Formula("milvus_machines", "milvus_copy_machines * replicas", "machines", "query machines"),
+    Formula("milvus_load_hours", "images / milvus_load_rate / 3600", "h", "taking in what was embedded"),
     Formula("milvus_metadata", "images * (pg_row + pg_path * path_bytes)", "B", "metadata, in PostgreSQL beside it"),
     Formula("milvus_objects", "images * (float32 + row_number + milvus_fields) * milvus_copies", "B", "object storage"),
     Formula(
@@ -100,6 +101,7 @@ def milvus(sheet: Sheet, kind: Kind) -> Place:
         own["milvus_ram"],
         own["milvus_nvme"],
         own["milvus_objects"],
+        own["milvus_load_hours"],
         0,
         own["milvus_queries"] if fits else 0,
         lines,

@@ -28,6 +28,7 @@ _REST = (
         "/s",
         "searches a second, read replicas too",
     ),
+    Formula("pg_load_hours", "images / pg_load_rate / 3600", "h", "taking in what was embedded"),
     Formula(
         "pg_build_hours",
         "images * pg_build_row_us / 1e6 * log2(images) / log2(1e6) * dimension / 384 / machine_cores / 3600",
@@ -60,6 +61,7 @@ def pgvector(sheet: Sheet) -> Place:
         sheet["pg_index"],
         sheet["pg_disk"],
         0,
+        sheet["pg_load_hours"],
         sheet["pg_build_hours"],
         sheet["pg_queries"] if fits else 0,
         lines,

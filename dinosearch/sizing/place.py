@@ -45,6 +45,7 @@ class Place:
         memory: bytes of one copy that must lie in memory.
         disk: bytes of one copy on local disks.
         objects: bytes in object storage.
+        load_hours: for the one writer to take in what was embedded.
         build_hours: to make the index on one copy, 0 where nothing says how long.
         queries: searches a second of all machines, an estimate.
         lines: the arithmetic.
@@ -58,6 +59,7 @@ class Place:
     memory: float
     disk: float
     objects: float
+    load_hours: float
     build_hours: float
     queries: float
     lines: Sequence[Line] = field(default=(), repr=False)

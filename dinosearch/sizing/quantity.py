@@ -52,9 +52,13 @@ def shown(value: float, unit: str) -> str:
     """A value with its unit, as a person reads it."""
     if unit == "B":
         return size(value)
-    if unit in ("machines", "images", "requests", "lists"):
+    if unit == "h" and 0 < value < 1:
+        return shown(60 * value, "min") if value >= 1 / 60 else shown(3600 * value, "s")
+    if unit == "machines":
         return f"{value:,.0f}"
-    if value and abs(value) < 10:
+    if value == int(value):
+        return f"{value:,.0f} {unit}".rstrip()
+    if abs(value) < 10:
         return f"{value:.3g} {unit}".rstrip()
     return f"{value:,.1f} {unit}".rstrip() if abs(value) < 100 else f"{value:,.0f} {unit}".rstrip()
 

@@ -1,4 +1,4 @@
-"""The metadata store: SQLite tables of images, files and failures, and the filter language over them.
+"""The metadata store: tables of images, files and failures in SQLite or PostgreSQL, and the filter language over them.
 
 It is the only package that imports SQLAlchemy, when one of its names is first asked for, and it knows nothing of
 vectors.

@@ -122,6 +122,16 @@ _ANSWERS: tuple[tuple[tuple[str, ...], type[DinosearchError], str], ...] = (
 """What PostgreSQL says, by the beginning of its code (postgresql.org/docs/current/errcodes-appendix.html); errors
 without one come from the connection."""
 
+_WITHOUT_CODE = (
+    ("password authentication failed", "28"),
+    ("no password supplied", "28"),
+    ("no pg_hba.conf entry", "28"),
+    ('role "', "28"),
+    ('database "', "3D000"),
+    ("too many clients", "53300"),
+    ("remaining connection slots", "53300"),
+)
+"""Refusals of a connection come without a code: what they say, and the code that they would have."""
 _NO_CODE = object()
 
 
@@ -177,6 +187,11 @@ def readable(name: str) -> Iterator[None]:
         ) from error
 
 
+def told(error: Exception, name: str) -> DinosearchError | None:
+    """The error of a server's answer that came past SQLAlchemy; None for those that only a bug can cause."""
+    return _answered(str(getattr(error, "sqlstate", "") or ""), str(error), name, type(error).__name__)
+
+
 def _translate(error: DBAPIError | sqlite3.Error, name: str) -> DinosearchError | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.IntegrityError):
@@ -196,6 +211,8 @@ def _answered(code: str, said: str, name: str, kind: str) -> DinosearchError | N
     if not code and kind not in ("OperationalError", "InterfaceError", "ConnectionTimeout"):
         return None
     line = " ".join(said.split("\n")[0].split()) or kind
+    if not code and "FATAL" in line:
+        code = next((code for sign, code in _WITHOUT_CODE if sign in line), "")
     for codes, error, sentence in _ANSWERS:
         if any(code.startswith(begin) if begin else not code for begin in codes):
             return error(sentence.format(name=name, said=line))

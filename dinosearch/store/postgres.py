@@ -30,7 +30,7 @@ from dinosearch.errors import (
 from dinosearch.home import FORMAT_VERSION
 from dinosearch.store import postgres_words
 from dinosearch.store.connections import Connections
-from dinosearch.store.faults import translated
+from dinosearch.store.faults import told, translated
 from dinosearch.store.tables import metadata, settings, state
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class PostgresDatabase(Connections):
             connection.exec_driver_sql(f'CREATE SCHEMA "{self.schema}"')
         metadata.create_all(connection, checkfirst=False)
         postgres_words.metadata.create_all(connection, checkfirst=False)
+        connection.exec_driver_sql("CREATE INDEX images_removed ON images (removed) WHERE removed IS NOT NULL")
         connection.execute(state.insert().values(id=1, changes=0))
         connection.execute(settings.insert().values(key=FORMAT, value=FORMAT_VERSION))
 
@@ -195,8 +196,19 @@ class PostgresDatabase(Connections):
         Args:
             reads: it sees one moment and cannot write.
         """
-        with translated(self.name), (self._reading or self._engine).begin() if reads else self.write() as connection:
-            yield connection.connection.driver_connection
+        from psycopg import Error
+
+        try:
+            with (
+                translated(self.name),
+                (self._reading or self._engine).begin() if reads else self.write() as connection,
+            ):
+                yield connection.connection.driver_connection
+        except Error as error:
+            found = told(error, self.name)
+            if found is None:
+                raise
+            raise found from error
 
     def spelled(self, where: Filter | None) -> tuple[str, dict[str, Any]]:
         """SELECT of the ids of images that can be found and have a file that matches, with psycopg's parameters."""
@@ -249,7 +261,11 @@ def _shown(url: URL, schema: str) -> str:
     plain = URL.create("postgresql+psycopg", url.username, None, url.host, url.port, url.database)
     shown = plain.update_query_dict({} if schema == DEFAULT_SCHEMA else {"collection": schema})
     socket_folder = url.query.get("host")
-    return (shown.update_query_dict({"host": socket_folder}) if socket_folder else shown).render_as_string()
+    return (
+        (shown.update_query_dict({"host": socket_folder}) if socket_folder else shown)
+        .render_as_string()
+        .replace("%2F", "/")
+    )
 
 
 def _holder_name() -> str:

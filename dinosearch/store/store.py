@@ -35,7 +35,7 @@ _GENERATIONS = select(generations, Sound(is_sound(generations)).label("sound"))
 
 
 class MetadataStore(Reader):
-    """SQLite file with the truth about images; one writer, any number of readers in threads and other processes.
+    """SQLite file or PostgreSQL schema with the truth about images; one writer, any number of readers anywhere.
 
     Also a context manager that closes itself. Every method raises HomeLockedError, DamagedHomeError or another
     DinosearchError with a sentence when the database cannot do its part.

@@ -120,8 +120,8 @@ images = Table(
     Column("removed", UtcTime),
     sqlite_autoincrement=True,
 )
-_IS_REMOVED = images.c.removed.is_not(None)
-Index("images_removed", images.c.removed, sqlite_where=_IS_REMOVED, postgresql_where=_IS_REMOVED)
+# Of SQLite only: to name PostgreSQL here would load its dialect, 60 ms of every query; `postgres` makes the same there.
+Index("images_removed", images.c.removed, sqlite_where=images.c.removed.is_not(None)).ddl_if(dialect="sqlite")
 
 locations = Table(
     "locations",

@@ -1,4 +1,4 @@
-"""What a job is given to embed, and what must come of it: photos, copies, bad files and archives, and the expected end."""
+"""What a job is given to embed - photos, copies, bad files, archives - and what must come of it."""
 
 from __future__ import annotations
 

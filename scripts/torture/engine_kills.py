@@ -174,6 +174,9 @@ def _look(url: str, state: dict[int, int], doubtful: Operation | None) -> tuple[
             first, _ = search.search(rows[:20], 1)
             if not np.array_equal(first[:, 0], ids[:20]):
                 return found, "a row does not find itself"
+            several, _ = search.search(rows[:20], min(50, len(ids)))
+            if any(len(np.unique(answer)) < len(answer) or -1 in answer for answer in several):
+                return found, "an answer has an id twice, or has too few"
         return found, None
     finally:
         engine.close()

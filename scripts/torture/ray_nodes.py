@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 
 PORT = 6379
 HEAD = "10.9.0.1"
+AUTH = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+"""What whoever talks to the cluster needs in its environment."""
 _STORE = 300 << 20  # bytes of each node's object store
 
 
@@ -87,9 +90,10 @@ class Nodes:
                 "--disable-usage-stats",
                 "--block",
             ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=open(f"{self._folder}-{number}.log", "a"),
+            stderr=subprocess.STDOUT,
             start_new_session=True,
+            env={**os.environ, **AUTH},
         )
 
 

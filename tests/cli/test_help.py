@@ -15,6 +15,7 @@ from tests.cli.conftest import Run, objects
 
 VERBS = [
     "index",
+    "embed",
     "query",
     "explain",
     "calibrate",
@@ -30,6 +31,7 @@ VERBS = [
     "import",
     "serve",
     "benchmark",
+    "plan",
     "models",
     "doctor",
 ]

@@ -96,6 +96,39 @@ def test_a_server_that_goes_away_is_one_sentence_and_comes_back(own: PostgresSer
         assert collection.remove("id:1") == 1 and collection.verify().problems == ()
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("postgres@", "nobody_here:s3cret@"), "refuses this user"),
+        (("/dinosearch_test", "/no_such_database"), "createdb"),
+        (("host=", "host=/nowhere"), "does not answer"),
+    ],
+)
+def test_who_is_not_let_in_is_told_why(postgres_url: str, changed: tuple[str, str], said: str) -> None:
+    with pytest.raises(DinosearchError, match=said) as caught:
+        Collection.open(postgres_url.replace(*changed))
+    assert "s3cret" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_rights_that_are_not_there_are_named(postgres: PostgresServer, photo_folder: Path) -> None:
+    """Who may read a schema can ask the collection, and is told what writing to it would need."""
+    url, name = postgres.collection("rights"), "reader_of_rights"
+    with Collection.open(url, create=True, embedder=FakeEmbedder()) as collection:
+        collection.index(photo_folder)
+    with psycopg.connect(host=str(postgres.folder), user="postgres", dbname="dinosearch_test") as admin:
+        admin.execute(f"CREATE ROLE {name} LOGIN; GRANT USAGE ON SCHEMA rights TO {name}")
+        admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA rights TO {name}; CREATE SCHEMA own AUTHORIZATION {name}")
+    own = postgres.collection("rights").replace("postgres@", f"{name}@")
+    with Collection.open(own, read_only=True, embedder=FakeEmbedder()) as collection:
+        assert len(collection.query(photo_folder / "03.png", k=3, where="name ~ '*.png'")) == 3
+        assert collection.verify().problems == () and collection.info().images == 12
+    with Collection.open(own, embedder=FakeEmbedder()) as collection:
+        with pytest.raises(DinosearchError, match="does not let this user"):
+            collection.remove("id:1")
+        with pytest.raises(DinosearchError, match="does not let this user"):
+            collection._opened.search().upsert(np.array([99]), collection.vectors([1])[1])
+
+
 def test_who_lost_the_lock_commits_nothing(own: PostgresServer) -> None:
     """The server frees the lock when it is started again: another writer may be at work by then."""
     with MetadataStore.open(own.collection("lock"), create=True) as store:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dinosearch import Collection
 from tests.cli.conftest import Run, objects
@@ -22,6 +24,12 @@ def embedded(run: Run, photo_folder: Path, tmp_path: Path) -> Path:
     """Twelve photos, a copy and a broken file in ./v."""
     (photo_folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
     (photo_folder / "copy.png").write_bytes((photo_folder / "00.png").read_bytes())
+    shutil.move(photo_folder / "11.png", os.path.join(photo_folder, os.fsdecode(b"caf\xe9.png")))
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0132] = "Canon", "EOS 80D", "2019:05:04 03:02:01"
+    exif.get_ifd(0x8769)[0x9003] = "2019:05:04 03:02:01"
+    Image.open(photo_folder / "10.png").save(photo_folder / "10.jpg", exif=exif)
+    (photo_folder / "10.png").unlink()
     assert run("embed", photo_folder, "--out", "v", "--shard-size", "4").exit_code == 3
     return tmp_path / "v"
 
@@ -42,6 +50,8 @@ def test_import_equals_index(run: Run, embedded: Path, photo_folder: Path, tmp_p
         for path in one:
             for name in ("sha256", "width", "height", "format", "size", "modified", "taken", "camera"):
                 assert one[path][name] == other[path][name], (path, name)
+        assert one[str(photo_folder / "10.jpg")]["camera"] == "Canon EOS 80D"
+        assert one[str(photo_folder / "10.jpg")]["taken"] == "2019-05-04T03:02:01"
         pairs = [(imported.vectors([one[path]["id"]])[1], indexed.vectors([other[path]["id"]])[1]) for path in one]
         assert min(float((a * b).sum()) for a, b in pairs) >= 0.9999
         for photo in sorted(photo_folder.glob("0*.png")):

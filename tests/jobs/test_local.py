@@ -52,7 +52,7 @@ def test_every_image_is_a_row_once_and_every_bad_file_too(run: Run, photo_folder
     told = objects(result)
     assert {one["path"]: one["reason"] for one in told if one["type"] == "failure"} == bad
     summary = told[-1]
-    assert (summary["type"], summary["images"], summary["failed"], summary["kept"]) == ("summary", 13, 2, 0)
+    assert (summary["type"], summary["images"], summary["failed"], summary["kept"]) == ("job", 13, 2, 0)
     assert sum(one["rows"] for one in told if one["type"] == "shard") == 15
     one = next(row for row in found if row["path"] == str(photos[0]))
     assert (one["width"], one["height"], one["format"], one["size"]) == (64, 48, "PNG", photos[0].stat().st_size)
@@ -101,6 +101,16 @@ def test_a_damaged_or_lost_shard_is_made_again(run: Run, photo_folder: Path, tmp
     assert not list(out.rglob("*.tmp"))
 
 
+def test_shards_with_bad_files_can_be_made_again(run: Run, photo_folder: Path, tmp_path: Path) -> None:
+    links = [str(photo_folder / "00.png"), str(photo_folder / "late.png")]
+    parquet.write_table(pa.table({"path": links}), tmp_path / "links.parquet")
+    assert run("embed", "links.parquet", "--out", "v").exit_code == 3
+    shutil.copy(photo_folder / "05.png", photo_folder / "late.png")  # as a share that was not mounted
+    assert run("embed", "links.parquet", "--out", "v").exit_code == 3
+    assert run("embed", "links.parquet", "--out", "v", "--retry-failed").exit_code == 0
+    assert vectors(tmp_path / "v").keys() == set(links)
+
+
 def test_archives_and_tables(run: Run, photo_folder: Path, tmp_path: Path) -> None:
     photos = sorted(photo_folder.glob("*.png"))
     wanted = expected(photos)
@@ -136,6 +146,25 @@ def test_archives_and_tables(run: Run, photo_folder: Path, tmp_path: Path) -> No
     assert bad == {f"{source}/{name}" for name in places}
     tables = list((tmp_path / "v" / "shards").glob("*.parquet"))
     assert len(tables) == 2 + 2 + 1 + 1 + 1  # archives; row groups of records; bytes; links; what is no table of images
+
+
+def test_shards_inside_a_source_are_no_source(run: Run, photo_folder: Path) -> None:
+    for kept in (0, 1):
+        summary = objects(run("embed", photo_folder, "--out", photo_folder / "vectors", "--json"))[-1]
+        assert (summary["images"], summary["failed"], summary["kept"]) == (12, 0, kept)
+
+
+def test_a_column_can_be_named(run: Run, photo_folder: Path, tmp_path: Path) -> None:
+    contents = [path.read_bytes() for path in sorted(photo_folder.glob("*.png"))]
+    table = pa.table({"small": contents[:3], "large": contents[3:6]})
+    parquet.write_table(table, tmp_path / "two.parquet")
+    found = {}
+    for name in (None, "small", "large"):
+        options = ("--column", name) if name else ()
+        assert run("embed", tmp_path / "two.parquet", "--out", f"v-{name}", *options).exit_code == 0
+        found[name] = [row.tobytes() for row in vectors(tmp_path / f"v-{name}").values()]
+    assert found[None] == found["small"] != found["large"]
+    assert "--column may name one of: small, large" in run("embed", "two.parquet", "--out", "x", "--column", "y").stderr
 
 
 def test_other_file_systems(run: Run, photo_folder: Path, tmp_path: Path) -> None:
@@ -182,7 +211,7 @@ def test_refusals_are_sentences(run: Run, photo_folder: Path, tmp_path: Path) ->
     cases = {
         ("embed", tmp_path / "gone", "--out", "v"): "no such file or folder",
         ("embed", tmp_path, "--exclude", "*", "--out", "v"): "no image in",
-        ("embed", photo_folder, "--out", "nosuch://x/y"): "nosuch",
+        ("embed", photo_folder, "--out", "nosuch://me:secret@x/y?key=secret"): "nosuch",
         ("embed", "memory://nothing/here", "--out", "v"): "nothing is at",
         ("embed", photo_folder, "--out", "v", "--gpus", "1"): "--engine ray",
         ("embed", photo_folder, "--out", "v", "--engine", "spark"): "spark",
@@ -190,6 +219,7 @@ def test_refusals_are_sentences(run: Run, photo_folder: Path, tmp_path: Path) ->
     for arguments, sentence in cases.items():
         result = run(*arguments)
         assert result.exit_code == 2 and sentence in result.stderr, (arguments, result.stderr)
+        assert "secret" not in result.stderr
         assert not (tmp_path / "v" / "manifest.jsonl").exists()
 
 

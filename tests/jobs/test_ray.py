@@ -91,7 +91,7 @@ def test_the_same_files_byte_for_byte(source: Path, tmp_path: Path) -> None:
     code, told = ended(process)
     assert addresses and addresses <= LOOPBACK  # nobody else's machine can reach the cluster
     assert code == 3 and [one["path"] for one in told if one["type"] == "failure"] == [str(source / "0" / "bad.jpg")]
-    assert {"progress", "shard", "summary"} <= {one["type"] for one in told}
+    assert {"progress", "shard", "job"} <= {one["type"] for one in told}
     assert ended(start(source, tmp_path / "local", "--shard-size", "8"))[0] == 3
     assert files(tmp_path / "ray") == files(tmp_path / "local")
     assert len({row["path"] for row in rows(tmp_path / "ray")}) == len(rows(tmp_path / "ray")) == 54

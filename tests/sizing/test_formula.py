@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dinosearch.sizing import ASSUMPTIONS
 from dinosearch.sizing.formula import names, with_numbers, work_out
 from dinosearch.sizing.milvus import KINDS
-from dinosearch.sizing.quantity import images_of, number_of, plain, size
+from dinosearch.sizing.quantity import images_of, number_of, plain, shown, size
 
 VALUES = {"a": 3.0, "bb": 7.5, "c_1": 1e9}
 TEXTS = st.recursive(
@@ -79,6 +79,8 @@ def test_images_are_whole_and_within_bounds(text):
 
 def test_sizes_and_numbers_are_shown_shortly():
     assert [size(n) for n in (999, 1536, 1.54e12, 100e12, 2e16)] == ["999 B", "1.54 kB", "1.54 TB", "100 TB", "20 PB"]
+    hours = [shown(h, "h") for h in (15, 15.04, 0.5, 0.001)]
+    assert hours == ["15 h", "15.0 h", "30 min", "3.6 s"]
     assert [plain(n) for n in (384, 1e6, 1e9, 0.71, 123456.789)] == ["384", "1,000,000", "1e9", "0.71", "1.235e5"]
 
 

@@ -123,7 +123,17 @@ def test_more_images_never_take_less():
     # From 50,001 on the vectors are kept in 4 bits for two numbers, so that the index shrinks there and grows again.
     for steps in ([10**3, 5_000, 20_000, 50_000], [50_001, 10**5, 10**6, 10**7, 10**8, 10**9, 10**10, 10**11]):
         made = [plan(images, "dinov2_vitb14", 0.95) for images in steps]
-        for key in ("local_disk", "local_ram", "local_ms", "pg_index", "pg_disk", "gpu_hours", "shards", "cost_gpus"):
+        for key in (
+            "local_disk",
+            "local_ram",
+            "local_ms",
+            "local_load_hours",
+            "pg_index",
+            "pg_disk",
+            "gpu_hours",
+            "shards",
+            "cost_gpus",
+        ):
             values = [line(one, key) for one in made]
             assert values == sorted(values), key
         for index in ("HNSW", "IVF_SQ8", "DISKANN"):
