@@ -21,7 +21,7 @@ from dinosearch.store.filters.postgres_glob import path_regex, text_regex
 from dinosearch.store.paths import bound
 from tests.cli.conftest import embedders, run  # noqa: F401  # fixtures
 from tests.conftest import FakeEmbedder
-from tests.engines.test_contract import Where, filled, nearest, unit
+from tests.engines.contract import Where, filled, nearest, unit
 from tests.store.test_globs import paths, patterns
 
 ODD = [

@@ -1,5 +1,6 @@
 """One contract for every place that a collection can live in: what holds in a folder holds in an engine.
 
+A file for each kind of place, `test_contract_*.py`, takes all of it over, so that several run at once.
 Answers are compared with brute force over the vectors that went in, filters with plain Python, files with the disk.
 """
 
@@ -32,8 +33,6 @@ from tests.conftest import FakeEmbedder, write_photo
 from tests.store.conftest import digest
 from tests.store.test_filters import make_files
 
-# The server takes two minutes of Milvus's time; scripts/test runs it, `-m "not slow"` leaves it out.
-KINDS = ["local", "pgvector", "milvus-lite", pytest.param("milvus-server", marks=pytest.mark.slow)]
 DIMENSION = 24
 PRINT = Fingerprint("made up", "ab" * 32, "squash-224", "cls", DIMENSION)
 
@@ -54,10 +53,10 @@ class Where:
         return self.kind == "local"
 
 
-@pytest.fixture(params=KINDS, scope="module")
+@pytest.fixture(scope="module")
 def new(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Where]:
-    """Gives an empty place of one kind with every call."""
-    kind: str = request.param
+    """Gives an empty place of one kind, KIND of the module, with every call."""
+    kind: str = request.module.KIND
 
     def make() -> Where:
         folder = tmp_path_factory.mktemp("place")

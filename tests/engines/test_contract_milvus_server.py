@@ -1,0 +1,9 @@
+"""The contract of `contract.py` for milvus-server."""
+
+import pytest
+
+from tests.engines.contract import *  # noqa: F403
+
+KIND = "milvus-server"
+
+pytestmark = pytest.mark.slow  # two minutes of Milvus's time; `-m "not slow"` leaves it out
