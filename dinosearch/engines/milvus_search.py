@@ -21,8 +21,8 @@ from dinosearch.store.filters.syntax import Filter
 FETCHED = 4096
 """Ids up to which their vectors are fetched and compared here, which is exact whatever the index."""
 WIDER = 32
-"""Times as widely as measured that is searched under a filter, which leaves few of the rows that were visited: at 5 % of
-100,000 the measured width found 0.73 to 0.85 of the true neighbours (`scripts/bench_engines.py`)."""
+"""Times as widely as measured that is searched under a filter, which leaves few of the rows that were visited: at 5 %
+of 100,000 the measured width found 0.73 to 0.85 of the true neighbours (`scripts/bench_engines.py`)."""
 SPARE = 2
 """Candidates beyond what is wanted, so that equal scores are told from each other by their ids."""
 SLACK = np.float32(1e-5)
