@@ -12,6 +12,7 @@ import numpy as np
 from bench.peers.ours import USUAL, Dinosearch, append
 from bench.search_parts import K, filled
 from bench.vectors import UNSEEN, Source, nearest, recall, truth
+from dinosearch.vectors import compacted
 
 CHANGED = 10_000
 CHURN, RUNS = 0.3, 6
@@ -110,7 +111,7 @@ class Exchange:
         ours = Dinosearch()
         ours.prepare()
         living = np.setdiff1d(np.arange(self._source.n + len(self._new)), self._order[: self._gone])
-        fresh = self.search.compact(self._folder / "vectors-2", 2, living, USUAL)
+        fresh = compacted(self.search, self._folder / "vectors-2", 2, living, USUAL)
         self.search.close()
         self.search = ours.at(self._folder, fresh, "vectors-2")
 

@@ -48,6 +48,11 @@ def until(page: Page, expression: str, argument: object = None) -> None:
         page.wait_for_timeout(50)
 
 
+def hears(page: Page, words: str) -> None:
+    """Wait until those who do not see the page change are told so, which is a little later than the change."""
+    until(page, "(words) => document.getElementById('status').textContent.includes(words)", words)
+
+
 def results(page: Page) -> list[int]:
     """Ids of the results in their order, once the answer is there."""
     page.wait_for_selector(".results[aria-busy=false] .grid .tile")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinosearch import Collection
-from tests.browser.actions import answered, give, open_page, results
+from tests.browser.actions import answered, give, hears, open_page, results
 from tests.browser.conftest import SAMPLES
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_a_dropped_or_pasted_picture_finds_its_neighbours(
     open_page(page, server)
     found = answered(page, lambda: give(page, how, WINDMILL))
     assert found[:PAGE] == ids(oracle.query(WINDMILL.read_bytes(), k=PAGE, unique=True))
-    assert page.text_content("#status") == f"{len(found)} results, more below"
+    hears(page, f"{len(found)} results, more below")
     assert page.locator(".query img").get_attribute("alt") == "Query: windmill_1.jpg"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinosearch import Collection
-from tests.browser.actions import answered, give, open_page, results
+from tests.browser.actions import answered, give, hears, open_page, results
 from tests.browser.conftest import SAMPLES
 
 if TYPE_CHECKING:
@@ -248,4 +248,4 @@ def test_a_search_needs_no_mouse(page: Page, server: str, oracle: Collection, nu
     found = answered(page, lambda: page.keyboard.press("Enter"))
     assert found[:30] == [hit.id for hit in oracle.query(number[name], k=30, unique=True)]
     assert page.evaluate("document.activeElement.id") == "results-title"
-    assert "results" in (page.text_content("#status") or "")
+    hears(page, "results")

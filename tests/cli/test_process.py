@@ -100,10 +100,17 @@ def test_only_what_a_verb_needs_is_loaded(folder: Path) -> None:
 def test_interrupted_by_a_signal_then_run_again(tmp_path: Path) -> None:
     for i in range(120):
         write_photo(tmp_path / "photos" / f"{i:03}.png", seed=i)
-    # Ten seconds of work, of which the first commit comes early: a busy machine may look late for it.
-    command = [sys.executable, "-c", DRIVER, "index", "photos", "--batch", "8"]
+    # Five seconds of work, of which the first commit comes early.
+    command = [sys.executable, "-c", DRIVER, "index", "photos", "--batch", "4"]
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background of a shell inherit that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not images(tmp_path / "index"):
