@@ -74,7 +74,16 @@ install_with_uv() {
 
 install_with_pip() {
     echo "uv did not succeed; trying pip, which takes longer ..." >&2
-    "$env/bin/python" -m pip install -c scripts/constraints.txt -e ".${1:+[$1]}"
+    "$env/bin/python" -m pip install -c scripts/constraints.txt -e ".${1:+[$1]}" || return 1
+    # milvus-lite asks for faiss-cpu, whose files replace those of faiss-gpu; pip cannot be told to leave it out.
+    if installed_package faiss-gpu && installed_package faiss-cpu; then
+        "$env/bin/python" -m pip uninstall --quiet --yes faiss-cpu
+        "$env/bin/python" -m pip install --quiet --force-reinstall --no-deps -c scripts/constraints.txt faiss-gpu
+    fi
+}
+
+installed_package() {
+    "$env/bin/python" -m pip show --quiet "$1" >/dev/null 2>&1
 }
 
 # uv does not read pip's configuration; a machine behind a mirror has its package index only there.
