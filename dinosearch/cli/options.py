@@ -85,8 +85,7 @@ def rerank_option(default: str | None) -> Callable[[F], F]:
     )
 
 
-_MODEL = (
-    click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Images a forward pass.  [default: chosen]"),
+_PLACED = (
     click.option(
         "--dtype",
         type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]),
@@ -98,6 +97,10 @@ _MODEL = (
         help="What computes.  [env: DINOSEARCH_RUNTIME; default: the fastest on this machine]",
     ),
     click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [env: DINOSEARCH_DEVICE; default: chosen]"),
+)
+_MODEL = (
+    click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Images a forward pass.  [default: chosen]"),
+    *_PLACED,
     click.option(
         "--preprocessing",
         metavar="MODE-SIZE",
@@ -134,6 +137,11 @@ def common(command: F) -> F:
 def model_options(command: F) -> F:
     """Add the options that choose and place the model."""
     return _with(_MODEL, command)
+
+
+def placing_options(command: F) -> F:
+    """Add those of them that place it only, for who takes the models of collections as they are."""
+    return _with(_PLACED, command)
 
 
 def verb(command: Callable[..., int | None]) -> Callable[..., None]:

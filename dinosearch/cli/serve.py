@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dinosearch.cli.options import Settings, verb
+from dinosearch.cli.options import Settings, placing_options, verb
 from dinosearch.cli.output import emit, notice, say
 from dinosearch.errors import SettingError
 
@@ -48,17 +48,7 @@ EXTRA = "the server needs more packages; install them with: pip install 'dinosea
     "--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Processes that answer."
 )
 @click.option("--no-batching", is_flag=True, help="Embed the images of each question alone.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [env: DINOSEARCH_DEVICE; default: chosen]")
-@click.option(
-    "--dtype",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]),
-    help="Number format of the model.  [default: the fastest that leaves the vectors as they are]",
-)
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "openvino", "onnxruntime", "torch"]),
-    help="What computes.  [env: DINOSEARCH_RUNTIME; default: the fastest on this machine]",
-)
+@placing_options
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),

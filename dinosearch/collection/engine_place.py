@@ -59,7 +59,7 @@ class EnginePlace:
                 raise
             raise CollectionNotFoundError(
                 f"no collection in {self.path} ({_cause(error)}); make one with: dinosearch index "
-                f"FOLDER --home {self.path}"
+                f"FOLDER --home {self.path}, with the same --metadata"
             ) from None
         except ValueError as error:
             raise SettingError(f"the metadata cannot be opened: {error}") from None

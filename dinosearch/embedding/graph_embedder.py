@@ -93,7 +93,10 @@ class GraphEmbedder:
 
     @property
     def side_by_side(self) -> int:
-        """Callers of `embed_beside` that are answered at once; 1 where that is no faster than `embed`."""
+        """Callers of `embed_beside` that are answered at once; 1 where that is no faster than `embed`.
+
+        To be asked once, by who is about to have such callers: it opens the model for them.
+        """
         return self._runtime(many=True).streams
 
     def embed_beside(self, pixels: Sequence[np.ndarray]) -> np.ndarray:

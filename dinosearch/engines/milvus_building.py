@@ -16,8 +16,8 @@ from dinosearch.engines.measuring import K, narrowest
 from dinosearch.engines.milvus_client import MilvusConnection
 from dinosearch.engines.milvus_filters import Condition
 from dinosearch.engines.milvus_indexes import Wanted, built_in_files, described, wanted_index
-from dinosearch.engines.milvus_ranking import best, nothing
 from dinosearch.engines.milvus_schema import METRIC, VECTOR
+from dinosearch.engines.ranking import best, nothing
 from dinosearch.errors import DamagedHomeError, DinosearchError
 from dinosearch.protocols import Progress
 from dinosearch.records import BuiltIndex, IndexInfo, Published

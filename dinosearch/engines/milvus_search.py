@@ -11,9 +11,9 @@ from dinosearch.engines.milvus_building import build, describe
 from dinosearch.engines.milvus_client import MilvusConnection
 from dinosearch.engines.milvus_filters import Condition, compile_condition
 from dinosearch.engines.milvus_indexes import WIDEST, Wanted
-from dinosearch.engines.milvus_ranking import best, merged, nothing
 from dinosearch.engines.milvus_rows import MESSAGE, WINDOW, MilvusRows, parts
 from dinosearch.engines.milvus_schema import ID, METRIC, VECTOR
+from dinosearch.engines.ranking import best, merged, nothing
 from dinosearch.protocols import Progress
 from dinosearch.records import BuiltIndex, IndexInfo, Published
 from dinosearch.store.filters.syntax import Filter
@@ -128,10 +128,8 @@ class MilvusSearch(MilvusRows):
 
     def _ask(self, queries: np.ndarray, k: int, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest by the index; more widely where it finds too few, deeper where equal ones go on beyond."""
-        widely, depth = (
-            self._width(k * (WIDER if condition.text else 1)),
-            min(WINDOW, k * self.built.kind.widen + SPARE),
-        )
+        widely = self._width(k * (WIDER if condition.text else 1))
+        depth = min(WINDOW, k * self.built.kind.widen + SPARE)
         while True:
             ids, scores = nothing(len(queries), k)
             is_short = is_level = False

@@ -25,8 +25,9 @@ _M, _CONSTRUCTION = 16, 100
 """Links of a node, and candidates when it is linked (pgvector's defaults: 16, 64)."""
 BREADTHS = (40, 80, 160, 320, 640, 1000)
 """Values of `hnsw.ef_search` that are tried, up to the largest that it takes."""
-_MEMORY = 1 << 30
-"""Most memory asked of the server for a build; a graph that does not fit is built on its disk, which takes hours."""
+_MEMORY = 2 << 30
+"""Most memory asked of the server for a build, enough for 1.7 million vectors of 384 numbers; a graph that does not fit
+is built on its disk, which takes hours, unless the server is set to more."""
 _ROW_BYTES = 400
 """Beside the vector, of a node of the graph."""
 

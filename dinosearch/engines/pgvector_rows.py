@@ -10,7 +10,7 @@ import numpy as np
 from dinosearch.engines import pgvector_index
 from dinosearch.engines.checked import checked_queries, checked_rows
 from dinosearch.engines.pgvector_wire import copied, read_vectors, spelled
-from dinosearch.engines.streaming import nearest
+from dinosearch.engines.ranking import best, merged, nothing
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Progress
 from dinosearch.records import BuiltIndex, ImageFacts, IndexInfo, Published
@@ -126,8 +126,7 @@ class PgVectorSearch:
         exact: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         rows = checked_queries(queries, k, self.dimension)
-        ids = np.full((len(rows), k), -1, np.int64)
-        scores = np.full((len(rows), k), -np.inf, np.float32)
+        ids, scores = nothing(len(rows), k)
         if allowed is not None and not len(allowed):
             return ids, scores
         by_index = not exact and self.index is not None and (allowed is None or len(allowed) > _FEW)
@@ -136,7 +135,8 @@ class PgVectorSearch:
             given = {**given, "allowed": np.asarray(allowed, np.int64).tolist()}
         breadth = pgvector_index.breadth(self.index, k)
         if not by_index and len(rows) >= _MANY:
-            return nearest(self._streamed(findable, given, allowed), rows, k)
+            pieces = self._streamed(findable, given, allowed)
+            return merged(rows, k, (best(rows, *piece, k) for piece in pieces))
         with self.engine.cursor(self.number, reads=True) as cursor:
             if by_index and where is not None:
                 by_index = _rows_expected(cursor, findable, given) > _FEW

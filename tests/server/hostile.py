@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,17 @@ from PIL import Image
 
 HERE = "/v1/collections/home"
 GARBAGE = bytes(range(256)) * 8
+
+
+def read(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    found = b""
+    try:
+        while piece := connection.recv(1 << 16):
+            found += piece
+    except ConnectionResetError:
+        pass
+    return found
 
 
 def request(

@@ -20,7 +20,7 @@ import pytest
 
 from tests.server import hostile
 from tests.server.conftest import Indexed, Running, end, make_home, start
-from tests.server.hostile import END, HERE, multipart, part, picture, post, request
+from tests.server.hostile import END, HERE, multipart, part, picture, post, read, request
 
 MOST_GROWTH = 300 << 20
 """Bytes that the server's process may grow by over all of it, decoders not counted, which have limits of their own."""
@@ -84,16 +84,6 @@ class Server(Running):
         """The most that the process ever had, bytes."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(text.partition("VmHWM:")[2].split()[0]) * 1024
-
-
-def read(connection: socket.socket) -> bytes:
-    found = b""
-    try:
-        while piece := connection.recv(1 << 16):
-            found += piece
-    except ConnectionResetError:
-        pass
-    return found
 
 
 def parse(raw: bytes, is_head: bool = False) -> Answer:

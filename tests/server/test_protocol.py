@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 
 from dinosearch.server.guards.protocol import ConnectionLimits, GuardedProtocol, guarded
+from tests.server.hostile import read
 
 LIMITS = ConnectionLimits(
     head_seconds=0.4, rest_seconds=0.4, reading_seconds=0.4, head_bytes=8 << 10, headers=20, pipelined=4, connections=12
@@ -83,16 +84,6 @@ class Running:
 
     def lives(self) -> bool:
         return self.ask(b"GET /alive HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").endswith(b"GET /alive 0")
-
-
-def read(connection: socket.socket) -> bytes:
-    found = b""
-    try:
-        while piece := connection.recv(1 << 16):
-            found += piece
-    except ConnectionResetError:
-        pass
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -94,26 +94,25 @@ def test_few_compute_in_python_at_once_and_waiting_for_the_model_takes_no_turn()
     computing = most = inside_model = 0
     full, go = threading.Event(), threading.Event()
 
-    def call() -> None:
-        nonlocal computing, most, inside_model
+    def compute() -> None:
+        nonlocal computing, most
         with lock:
             computing += 1
             most = max(most, computing)
         threading.Event().wait(0.01)
         with lock:
             computing -= 1
+
+    def call() -> None:
+        nonlocal inside_model
+        compute()
         with stage("embed"):
             with lock:
                 inside_model += 1
                 if inside_model == 8:
                     full.set()
             assert go.wait(LONG)
-        with lock:
-            computing += 1
-            most = max(most, computing)
-        threading.Event().wait(0.01)
-        with lock:
-            computing -= 1
+        compute()
 
     async def test() -> None:
         calls = [asyncio.create_task(work.run(call)) for _ in range(8)]
