@@ -33,7 +33,7 @@ from bench.report import machine, table, write_section
 from bench.vectors import DIMENSION, Mixture
 from bench.weights import random_weights
 from dinosearch import Collection
-from dinosearch.collection import query_vectors, querying
+from dinosearch.collection.asking import query_vectors, querying
 from dinosearch.embedding import open_embedder
 from dinosearch.vectors import LocalVectorSearch
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from dinosearch import Collection
-from dinosearch.collection.transfer import write_vectors
+from dinosearch.collection.keeping.transfer import write_vectors
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_images"
 STEP = 1000

@@ -11,7 +11,7 @@ import bench_index
 import pytest
 
 from bench.footprint import empty_files, fill_store, peak, small_photos
-from dinosearch.collection.plan import make_plan
+from dinosearch.collection.indexing.plan import make_plan
 from dinosearch.images import decode
 from dinosearch.store import MetadataStore
 

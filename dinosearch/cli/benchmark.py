@@ -143,7 +143,7 @@ def benchmark(
 def _refinement(value: str) -> str:
     """Refuse an unknown refinement before anything is indexed."""
     if value != "none":
-        from dinosearch.collection.refining import Refinement
+        from dinosearch.collection.derived.refining import Refinement
 
         try:
             Refinement.parse(value)

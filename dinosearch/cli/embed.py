@@ -83,7 +83,7 @@ def embed(
     "job" at the end. The exit code is 3 where files are bad.
     """
     from dinosearch.cli.progress import display
-    from dinosearch.collection.model import ModelChoice
+    from dinosearch.collection.models.chosen import ModelChoice
     from dinosearch.jobs import Resources, failures
     from dinosearch.jobs import embed as run
     from dinosearch.records import Preprocessing

@@ -47,7 +47,7 @@ def explain(settings: Settings, query: str, result: str, output: str, **model: A
         names = ("score", "without", "inliers", "bound", "matched", "box")
         emit("explanation", {name: getattr(explanation, name) for name in names})
     else:
-        from dinosearch.images.explanation_png import verdict
+        from dinosearch.images.drawing.explanation_png import verdict
 
         say(verdict(explanation))
     if not settings.quiet:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinosearch.collection.asking import Box, box_within
+from dinosearch.collection.asking.question import Box, box_within
 from dinosearch.errors import DinosearchError, ImageNotFoundError, ImageUnreadableError
 from dinosearch.images import contact_sheet, cut_out, decode_apart, fetch_image, is_url, read_bytes
 
 if TYPE_CHECKING:
     from dinosearch.collection import Collection
-    from dinosearch.collection.pictures import QueryImage
+    from dinosearch.collection.asking.pictures import QueryImage
     from dinosearch.records import Explanation, Hit
 
 SIDE = 640  # pixels that the largest picture on the sheet needs

@@ -11,7 +11,7 @@ from dinosearch.cli.options import Settings, opened, recall_option, verb
 from dinosearch.cli.output import counted, emit, say, shown
 
 if TYPE_CHECKING:
-    from dinosearch.collection.received import Delivery
+    from dinosearch.collection.keeping.received import Delivery
 
 
 @click.command(short_help="Write the collection to a folder, or list it.")

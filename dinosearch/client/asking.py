@@ -11,7 +11,7 @@ import numpy as np
 from dinosearch.errors import ImageNotFoundError, SettingError
 
 if TYPE_CHECKING:
-    from dinosearch.collection.pictures import QueryImage
+    from dinosearch.collection.asking.pictures import QueryImage
 
 _LARGEST = 2**63 - 1  # numbers beyond it belong to no image
 

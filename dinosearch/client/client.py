@@ -18,7 +18,7 @@ from dinosearch.protocols import Progress
 from dinosearch.records import Calibration, Generation, IndexSummary
 
 if TYPE_CHECKING:
-    from dinosearch.collection.pictures import QueryImage
+    from dinosearch.collection.asking.pictures import QueryImage
     from dinosearch.collection.reports import CompactReport, VerifyReport
 
 Paths = str | os.PathLike[str]

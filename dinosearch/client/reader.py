@@ -16,8 +16,8 @@ from dinosearch.records import Explanation, Hit
 from dinosearch.records.wire import explanation_from_dict, hit_from_dict
 
 if TYPE_CHECKING:
-    from dinosearch.collection.asking import Box
-    from dinosearch.collection.pictures import QueryImage
+    from dinosearch.collection.asking.pictures import QueryImage
+    from dinosearch.collection.asking.question import Box
     from dinosearch.collection.reports import CollectionInfo
 
 _PAGE = 1000  # hits, files or vectors in one answer

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from dinosearch.collection.learner import DEFAULT_RECALL, CollectionLearner
 from dinosearch.collection.migrator import CollectionMigrator
-from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.collection.places import place_of
+from dinosearch.collection.places.place import place_of
 from dinosearch.collection.reader import Paths
 from dinosearch.errors import CollectionNotFoundError
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import IndexSummary, Preprocessing
 
 if TYPE_CHECKING:
-    from dinosearch.collection.received import Delivery
+    from dinosearch.collection.keeping.received import Delivery
     from dinosearch.collection.reports import CompactReport, VerifyReport
 
 DEFAULT_HOME = "index"
@@ -148,9 +148,9 @@ class Collection(CollectionLearner, CollectionMigrator):
         Raises:
             HomeLockedError: another process is writing to this home.
         """
-        from dinosearch.collection.detailing import Detailing
-        from dinosearch.collection.indexing import IndexRun
-        from dinosearch.collection.maintenance import choose_index_type
+        from dinosearch.collection.derived.detailing import Detailing
+        from dinosearch.collection.indexing.run import IndexRun
+        from dinosearch.collection.keeping.maintenance import choose_index_type
 
         if not 0 < recall <= 1:
             raise ValueError(f"recall is a share between 0 and 1, not {recall}")
@@ -178,7 +178,7 @@ class Collection(CollectionLearner, CollectionMigrator):
 
     def remove(self, *targets: Paths) -> int:
         """Take files, folders or `id:N` out of the collection (never off the disk); returns how many paths left it."""
-        from dinosearch.collection import maintenance
+        from dinosearch.collection.keeping import maintenance
 
         with self._opened.place.writer():
             return maintenance.remove(self._opened, [os.fspath(target) for target in targets])
@@ -190,7 +190,7 @@ class Collection(CollectionLearner, CollectionMigrator):
             repair: re-embed damaged vectors from their files, rebuild a damaged index, report what is lost.
             progress: told about the stages `verify` and `repair`.
         """
-        from dinosearch.collection import checking, mending
+        from dinosearch.collection.keeping import checking, mending
 
         if not repair:
             return checking.verify(self._opened, progress)
@@ -199,7 +199,7 @@ class Collection(CollectionLearner, CollectionMigrator):
 
     def compact(self, *, progress: Progress | None = None) -> CompactReport:
         """Reclaim the space of removed images and superseded vectors."""
-        from dinosearch.collection import maintenance
+        from dinosearch.collection.keeping import maintenance
 
         with self._opened.place.writer():
             return maintenance.compact(self._opened, progress)
@@ -224,8 +224,8 @@ class Collection(CollectionLearner, CollectionMigrator):
             ExportError: the folder is not an export or is damaged.
             FingerprintMismatchError: it was made with another model or preprocessing.
         """
-        from dinosearch.collection import transfer
-        from dinosearch.collection.maintenance import choose_index_type
+        from dinosearch.collection.keeping import transfer
+        from dinosearch.collection.keeping.maintenance import choose_index_type
 
         with self._opened.place.writer():
             choose_index_type(self._opened, index_type)

@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from dinosearch.collection.embedders import Embedders
-from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.models.chosen import ModelChoice
+from dinosearch.collection.models.embedders import Embedders
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.protocols import Embedder
 from dinosearch.records import Calibration
 
 if TYPE_CHECKING:
-    from dinosearch.collection.comparing import Comparer
+    from dinosearch.collection.asking.comparing import Comparer
 
 Self = TypeVar("Self", bound="CollectionHeld")
 
@@ -50,7 +50,7 @@ class CollectionHeld:
     @property
     def calibration(self) -> Calibration | None:
         """How sure a score makes; None until `calibrate` was run for the vectors that answer now."""
-        from dinosearch.collection.trust import calibration_of
+        from dinosearch.collection.asking.trust import calibration_of
 
         return calibration_of(self._opened)
 

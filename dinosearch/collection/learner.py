@@ -11,7 +11,7 @@ from dinosearch.protocols import Progress
 from dinosearch.records import Calibration, Generation
 
 if TYPE_CHECKING:
-    from dinosearch.collection.pictures import QueryImage
+    from dinosearch.collection.asking.pictures import QueryImage
 
 DEFAULT_RECALL = 0.98
 
@@ -44,7 +44,7 @@ class CollectionLearner(CollectionReader):
         Raises:
             SettingError: fewer than 10 images for each dimension, or nothing to refine by.
         """
-        from dinosearch.collection import refining
+        from dinosearch.collection.derived import refining
 
         self._opened.home.require()
         with self._opened.place.writer():
@@ -61,7 +61,7 @@ class CollectionLearner(CollectionReader):
             truncation: images around each one that its walk may reach.
             progress: told about the stages `neighbours` and `diffuse`.
         """
-        from dinosearch.collection import diffusing
+        from dinosearch.collection.derived import diffusing
 
         self._opened.home.require()
         with self._opened.place.writer():
@@ -87,7 +87,7 @@ class CollectionLearner(CollectionReader):
         Raises:
             DinosearchError: fewer than 20 images can be read.
         """
-        from dinosearch.collection import calibrating
+        from dinosearch.collection.derived import calibrating
 
         with self._opened.place.writer():
             return calibrating.calibrate(self._opened, lambda: self.embedder, sample, progress=progress)
@@ -112,7 +112,7 @@ class CollectionLearner(CollectionReader):
         return self._judge(query, results, same=False)
 
     def _judge(self, query: QueryImage, results: Sequence[Paths], *, same: bool) -> Calibration | None:
-        from dinosearch.collection import calibrating
+        from dinosearch.collection.derived import calibrating
 
         with self._opened.place.writer():
             return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=same)

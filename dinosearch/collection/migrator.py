@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.collection.reader import CollectionReader, Paths
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import Preprocessing
 
 if TYPE_CHECKING:
+    from dinosearch.collection.models.target import Target
     from dinosearch.collection.reports import MigrationEstimate, MigrationReport
-    from dinosearch.collection.target import Target
 
 
 class CollectionMigrator(CollectionReader):
@@ -59,7 +59,7 @@ class CollectionMigrator(CollectionReader):
             SettingError: no model is named and no change is half done, or that of another model is.
             HomeLockedError: another process is writing to this home.
         """
-        from dinosearch.collection import migrating
+        from dinosearch.collection.models import migrating
 
         self._opened.home.require()
         with self._opened.place.writer():
@@ -88,7 +88,7 @@ class CollectionMigrator(CollectionReader):
             embedder: your own embedder instead.
             workers: decoding processes.
         """
-        from dinosearch.collection import migrating
+        from dinosearch.collection.models import migrating
 
         self._opened.home.require()
         target = self._target(model, weights, preprocessing, pooling, scales, embedder)
@@ -119,8 +119,8 @@ class CollectionMigrator(CollectionReader):
             WeightsUnavailableError: its weights are needed and not at hand.
             DamagedHomeError: its vectors cannot be used.
         """
-        from dinosearch.collection import migrating
-        from dinosearch.collection.target import kept
+        from dinosearch.collection.models import migrating
+        from dinosearch.collection.models.target import kept
 
         self._opened.home.require()
         with self._opened.place.writer():
@@ -129,7 +129,7 @@ class CollectionMigrator(CollectionReader):
 
     def forget_kept(self) -> int:
         """Delete the vectors of the model before the last change; returns the bytes that were freed."""
-        from dinosearch.collection import migrating
+        from dinosearch.collection.models import migrating
 
         self._opened.home.require()
         with self._opened.place.writer():
@@ -144,7 +144,7 @@ class CollectionMigrator(CollectionReader):
         scales: str | None,
         embedder: Embedder | None,
     ) -> Target:
-        from dinosearch.collection.target import named
+        from dinosearch.collection.models.target import named
 
         shape = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
         wanted = ModelChoice(model, weights, shape, pooling, scales, embedder=embedder)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dinosearch.collection.basis import Basis
+from dinosearch.collection.derived.basis import Basis
 from dinosearch.collection.kinds import IMAGES, REFINED, is_aside, row_ids
-from dinosearch.collection.places import Place, Search, not_here
+from dinosearch.collection.places.place import Place, Search, not_here
 from dinosearch.errors import CollectionNotFoundError, SettingError
 from dinosearch.home import Home
 from dinosearch.protocols import Progress

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from dinosearch.collection.asking import Asked, Box
-from dinosearch.collection.embedders import with_one_model
+from dinosearch.collection.asking.question import Asked, Box
 from dinosearch.collection.held import CollectionHeld
+from dinosearch.collection.models.embedders import with_one_model
 from dinosearch.protocols import Progress
 from dinosearch.records import Explanation, Hit
 
 if TYPE_CHECKING:
-    from dinosearch.collection.comparing import Comparer
-    from dinosearch.collection.pictures import QueryImage
-    from dinosearch.collection.querying import Query
+    from dinosearch.collection.asking.comparing import Comparer
+    from dinosearch.collection.asking.pictures import QueryImage
+    from dinosearch.collection.asking.querying import Query
+    from dinosearch.collection.asking.shown import ShownPictures
     from dinosearch.collection.reports import CollectionInfo
-    from dinosearch.collection.shown import ShownPictures
 
 Paths = str | os.PathLike[str]
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class CollectionReader(CollectionHeld):
 
     def draw_explanation(self, query: QueryImage, result: QueryImage) -> tuple[Explanation, bytes]:
         """The same with a picture of it for people: PNG."""
-        from dinosearch.images.explanation_png import draw_explanation
+        from dinosearch.images.drawing.explanation_png import draw_explanation
 
         explanation, first, second = self._answer(lambda: self._comparing().explain(query, result))
         names = tuple(os.path.basename(image) if isinstance(image, str) else "image" for image in (query, result))
@@ -110,18 +110,18 @@ class CollectionReader(CollectionHeld):
         return with_one_model(self._opened, answer)
 
     def _ask(self, asked: Asked) -> Query:
-        from dinosearch.collection.querying import Query
+        from dinosearch.collection.asking.querying import Query
 
         return Query(self._opened, lambda: self.embedder, asked, self._shown)
 
     def _shown(self, images: Sequence[Sequence[QueryImage]]) -> ShownPictures:
-        from dinosearch.collection.shown import ShownPictures
-        from dinosearch.collection.tokens import TokenReader
+        from dinosearch.collection.asking.shown import ShownPictures
+        from dinosearch.collection.asking.tokens import TokenReader
 
         return ShownPictures(images, self._comparing, lambda: TokenReader(self._opened, self.embedder))
 
     def _comparing(self) -> Comparer:
-        from dinosearch.collection.comparing import Comparer
+        from dinosearch.collection.asking.comparing import Comparer
 
         embedder = self.embedder
         with self._lock:
@@ -202,7 +202,7 @@ class CollectionReader(CollectionHeld):
         Raises:
             ImageNotFoundError: an id that is not in the collection.
         """
-        from dinosearch.collection import maintenance
+        from dinosearch.collection.keeping import maintenance
 
         return maintenance.vectors(self._opened, ids)
 
@@ -217,30 +217,30 @@ class CollectionReader(CollectionHeld):
             ImageNotFoundError: no such image.
             ImageUnreadableError: none of its files is there with the content that the collection knows.
         """
-        from dinosearch.collection.pictures import small_copy
+        from dinosearch.collection.asking.pictures import small_copy
 
         return small_copy(image, self._opened, side)
 
     def ids(self, where: str | None = None) -> np.ndarray:
         """Ids of the images that can be found, or of those that match a filter: (n,) int64, rising."""
-        from dinosearch.collection import maintenance
+        from dinosearch.collection.keeping import maintenance
 
         return maintenance.ids(self._opened, where)
 
     def info(self) -> CollectionInfo:
         """Count and measure what the collection holds."""
-        from dinosearch.collection import maintenance
+        from dinosearch.collection.keeping import maintenance
 
         return maintenance.info(self._opened)
 
     def export(self, folder: Paths, *, progress: Progress | None = None) -> int:
         """Write images and vectors to a folder in open formats (JSON Lines and .npy); returns the number of paths."""
-        from dinosearch.collection import transfer
+        from dinosearch.collection.keeping import transfer
 
         return transfer.export(self._opened, Path(folder), progress)
 
     def files(self, where: str | None = None) -> Iterator[dict[str, Any]]:
         """Iterate over the collection's files as dictionaries, in order of id and path; `where` filters them."""
-        from dinosearch.collection import transfer
+        from dinosearch.collection.keeping import transfer
 
         return transfer.files(self._opened, where)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dinosearch.collection import Collection
-from dinosearch.collection.refining import Refinement
+from dinosearch.collection.derived.refining import Refinement
 from dinosearch.embedding import resolve
 from dinosearch.errors import SettingError
 from dinosearch.evaluation.dataset import Dataset

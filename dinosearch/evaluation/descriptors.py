@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dinosearch.collection import Collection
-from dinosearch.collection.transfer import write_vectors
+from dinosearch.collection.keeping.transfer import write_vectors
 from dinosearch.errors import DatasetError, SettingError
 from dinosearch.evaluation import recipe
 from dinosearch.evaluation.dataset import Dataset

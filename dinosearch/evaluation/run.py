@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dinosearch.collection import Collection
-from dinosearch.collection.refining import Refinement
+from dinosearch.collection.derived.refining import Refinement
 from dinosearch.evaluation import recipe
 from dinosearch.evaluation.dataset import Dataset
 from dinosearch.evaluation.gallery import Gallery, nothing_readable

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 from dinosearch.lazy import later
 
 if TYPE_CHECKING:
-    from dinosearch.images.address import is_url
-    from dinosearch.images.contained import decode_apart, prepare_apart
     from dinosearch.images.decoding import decode, formats
-    from dinosearch.images.find import scan
+    from dinosearch.images.drawing.picture import thumbnail_jpeg
+    from dinosearch.images.drawing.sheet import contact_sheet
+    from dinosearch.images.drawing.thumbnails import thumbnail
+    from dinosearch.images.finding.address import is_url
+    from dinosearch.images.finding.find import scan
+    from dinosearch.images.finding.read import read_bytes
+    from dinosearch.images.finding.remote import fetch_image
+    from dinosearch.images.finding.sniff import kind
+    from dinosearch.images.finding.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
     from dinosearch.images.jpeg_facts import describe
     from dinosearch.images.limits import MAX_PIXELS
     from dinosearch.images.lossless import encode_png
-    from dinosearch.images.picture import thumbnail_jpeg
-    from dinosearch.images.pool import DecodePool
     from dinosearch.images.probes import probe_files
-    from dinosearch.images.read import read_bytes
-    from dinosearch.images.remote import fetch_image
     from dinosearch.images.resizing import prepare, prepare_pixels, resize, upright
-    from dinosearch.images.sheet import contact_sheet
-    from dinosearch.images.sniff import kind
-    from dinosearch.images.start import start_ahead
-    from dinosearch.images.tar import is_archive, is_member, iter_members, read_member, scan_tar, split_member
-    from dinosearch.images.thumbnails import thumbnail
     from dinosearch.images.views import cut_out, drawn_on, painted_over, turned
+    from dinosearch.images.workers.contained import decode_apart, prepare_apart
+    from dinosearch.images.workers.pool import DecodePool
+    from dinosearch.images.workers.start import start_ahead
 
 __all__ = [
     "MAX_PIXELS",
@@ -70,23 +70,25 @@ __getattr__ = later(
     __name__,
     {
         "MAX_PIXELS": ".limits",
-        "DecodePool": ".pool",
-        "contact_sheet": ".sheet",
+        "DecodePool": ".workers.pool",
+        "contact_sheet": ".drawing.sheet",
         **dict.fromkeys(("decode", "formats"), ".decoding"),
-        **dict.fromkeys(("decode_apart", "prepare_apart"), ".contained"),
+        **dict.fromkeys(("decode_apart", "prepare_apart"), ".workers.contained"),
         "describe": ".jpeg_facts",
         **dict.fromkeys(("cut_out", "drawn_on", "painted_over", "turned"), ".views"),
         "encode_png": ".lossless",
-        "fetch_image": ".remote",
-        **dict.fromkeys(("is_archive", "is_member", "iter_members", "read_member", "scan_tar", "split_member"), ".tar"),
-        "is_url": ".address",
-        "kind": ".sniff",
+        "fetch_image": ".finding.remote",
+        **dict.fromkeys(
+            ("is_archive", "is_member", "iter_members", "read_member", "scan_tar", "split_member"), ".finding.tar"
+        ),
+        "is_url": ".finding.address",
+        "kind": ".finding.sniff",
         **dict.fromkeys(("prepare", "prepare_pixels", "resize", "upright"), ".resizing"),
         "probe_files": ".probes",
-        "read_bytes": ".read",
-        "scan": ".find",
-        "start_ahead": ".start",
-        "thumbnail": ".thumbnails",
-        "thumbnail_jpeg": ".picture",
+        "read_bytes": ".finding.read",
+        "scan": ".finding.find",
+        "start_ahead": ".workers.start",
+        "thumbnail": ".drawing.thumbnails",
+        "thumbnail_jpeg": ".drawing.picture",
     },
 )

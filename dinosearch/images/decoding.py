@@ -26,8 +26,8 @@ from pillow_heif import HeifImageFile
 from dinosearch.errors import ImageUnreadableError
 from dinosearch.images.colour import to_rgb
 from dinosearch.images.exif import camera, is_sideways, read_exif, taken, transposition
+from dinosearch.images.finding.sniff import HEAD, ImageKind, kind
 from dinosearch.images.limits import MAX_PIXELS, RESERVED
-from dinosearch.images.sniff import HEAD, ImageKind, kind
 from dinosearch.records import ImageInfo
 
 Reserve = Callable[[int], None]

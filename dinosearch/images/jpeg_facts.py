@@ -8,7 +8,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from dinosearch.images.decoding import is_too_short, quiet
 from dinosearch.images.exif import camera, is_sideways, read_exif, taken
-from dinosearch.images.sniff import HEAD, kind
+from dinosearch.images.finding.sniff import HEAD, kind
 from dinosearch.records import ImageInfo
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from dinosearch.collection.received import Arrivals
+from dinosearch.collection.keeping.received import Arrivals
 from dinosearch.errors import ExportError, FingerprintMismatchError
 from dinosearch.jobs.folders import Folder, folder_at, sha256_of
 from dinosearch.jobs.ledger import MANIFEST, Note, manifest
@@ -17,7 +17,7 @@ _NAMED = 3  # shards in a message
 
 
 class ShardDelivery:
-    """A finished job's folder; fulfils `dinosearch.collection.received.Delivery`.
+    """A finished job's folder; fulfils `dinosearch.collection.keeping.received.Delivery`.
 
     Args:
         place: folder or URL that `embed` wrote to.

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from dinosearch.collection.indexing import batch_of
-from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.indexing.run import batch_of
+from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.errors import FingerprintMismatchError
 from dinosearch.jobs.parts import EmbeddedPart
 from dinosearch.jobs.shards import Shard

@@ -14,8 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
-from dinosearch.collection.behind import Behind
-from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.indexing.behind import Behind
+from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.errors import ImageNotFoundError, SettingError
 from dinosearch.jobs.engines import ENGINES, Engine, Resources
 from dinosearch.jobs.folders import Folder, folder_at

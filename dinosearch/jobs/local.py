@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from types import TracebackType
 
-from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.images import DecodePool
 from dinosearch.jobs.engines import Recipe, Resources, open_embedder
 from dinosearch.jobs.parts import EmbeddedPart, decoded, embedded

@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from dinosearch.collection.model import ModelChoice
+from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.images import DecodePool
 from dinosearch.jobs.cluster import Cluster, sentences
 from dinosearch.jobs.engines import Recipe, Resources, open_embedder

@@ -14,7 +14,7 @@ from contextlib import closing
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
 from dinosearch.images import iter_members, read_bytes, scan_tar
 from dinosearch.images.ahead import Ahead
-from dinosearch.images.read import MAX_FILE
+from dinosearch.images.finding.read import MAX_FILE
 from dinosearch.jobs.folders import brought_here, filesystem, is_remote
 from dinosearch.jobs.parts import EncodedPart, Row
 from dinosearch.jobs.shards import ARCHIVE, FILES, TABLE, Shard

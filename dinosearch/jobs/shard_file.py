@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from dinosearch.collection.received import Arrivals
+from dinosearch.collection.keeping.received import Arrivals
 from dinosearch.jobs.needs import needed
 from dinosearch.jobs.parts import EmbeddedPart, Row
 from dinosearch.records import FoundFile, ImageInfo

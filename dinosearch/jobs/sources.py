@@ -14,8 +14,8 @@ from typing import Any
 
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.images import is_archive, scan
-from dinosearch.images.find import IMAGE_SUFFIXES, is_hidden
-from dinosearch.images.ignore import IgnoreRules
+from dinosearch.images.finding.find import IMAGE_SUFFIXES, is_hidden
+from dinosearch.images.finding.ignore import IgnoreRules
 from dinosearch.jobs.folders import filesystem, is_remote, local_path, reached, without_password
 from dinosearch.jobs.shards import ARCHIVE, Shard, shards_of_files, shards_of_table
 from dinosearch.jobs.tables import group_sizes, is_table

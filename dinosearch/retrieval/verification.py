@@ -1,7 +1,7 @@
 """Whether an answer shows the same thing as the query: do their patches match in one geometry, and where.
 
 Other views of the query may be given beside it, as tokens bear neither turns nor resizing well; a view that was drawn
-by the transform found with them (`Patches.on`) gives a better one: see `dinosearch.collection.comparing`, and
+by the transform found with them (`Patches.on`) gives a better one: see `dinosearch.collection.asking.comparing`, and
 docs/benchmarks.md for what that is worth.
 It reads no image and embeds nothing.
 """

@@ -1,7 +1,8 @@
 """Collections of the same vectors in a folder and on engines: filled by the front door, asked by it, and measured.
 
-What a collection is given is an export folder of `dinosearch.collection.transfer.write_vectors`; what it answers comes
-from `Collection.rank`, so that what is timed is what a program that uses dinosearch waits for.
+What a collection is given is an export folder, as `transfer.write_vectors` of `dinosearch.collection.keeping` writes
+it; what it answers comes from `Collection.rank`, so that what is timed is what a program that uses dinosearch waits
+for.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from bench.vectors import Source, nearest, recall, truth
 from dinosearch import Collection
-from dinosearch.collection.transfer import write_vectors
+from dinosearch.collection.keeping.transfer import write_vectors
 from dinosearch.records import Fingerprint
 
 K = 10

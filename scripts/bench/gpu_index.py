@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dinosearch import Collection
-from dinosearch.collection import trial
+from dinosearch.collection.indexing import trial
 from dinosearch.embedding.embedder import TorchEmbedder
 
 

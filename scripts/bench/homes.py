@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.vectors import DIMENSION, Mixture, unit
 from dinosearch import Collection
-from dinosearch.collection.transfer import write_vectors
+from dinosearch.collection.keeping.transfer import write_vectors
 from dinosearch.records import Fingerprint
 
 

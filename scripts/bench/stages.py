@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dinosearch import Collection
-from dinosearch.collection.indexing import IndexRun
+from dinosearch.collection.indexing.run import IndexRun
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.images import DecodePool
 from dinosearch.protocols import Embedder

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dinosearch import Collection
-from dinosearch.collection import indexing
+from dinosearch.collection.indexing import run as indexing
 from torture.children import Child, look
 from torture.every_point import points_of, thinned, traceable_steps
 from torture.mounts import mount, unmount

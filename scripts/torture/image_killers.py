@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from dinosearch import Collection
 from dinosearch.errors import ImageUnreadableError
-from dinosearch.images import contained
+from dinosearch.images.workers import contained
 from torture.image_run import MOST, by_workers, index, open_home
 from torture.photos import content, write_photo
 from torture.verdict import Asked, Verdict

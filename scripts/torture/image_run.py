@@ -11,8 +11,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from dinosearch import Collection
-from dinosearch.images.child import Child
 from dinosearch.images.decoding import decode as _decode  # noqa: F401  (imports the decoders before anything is timed)
+from dinosearch.images.workers.child import Child
 from dinosearch.records import IndexSummary
 from torture.photos import Colours
 from torture.verdict import Verdict

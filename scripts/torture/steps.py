@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dinosearch import Collection
-from dinosearch.collection import indexing
+from dinosearch.collection.indexing import run as indexing
 from dinosearch.vectors.header import BLOCK_ROWS, HEADER_BYTES, read_header
 from dinosearch.vectors.vector_file import block_of
 from torture.photos import MODELS, Colours, sha256_of

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dinosearch.collection import indexing
+from dinosearch.collection.indexing import run as indexing
 from torture.children import Child
 from torture.steps import Tell
 

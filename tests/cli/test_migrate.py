@@ -35,8 +35,8 @@ def open_fake(model="auto", **settings):
     return Slow(model)
 
 dinosearch.embedding.open_embedder = open_fake
-import dinosearch.collection.indexing
-dinosearch.collection.indexing._BATCH = 4
+import dinosearch.collection.indexing.run
+dinosearch.collection.indexing.run._BATCH = 4
 """
 COMMAND = FAKES + "from dinosearch.cli import run\nrun()\n"
 READER = (

@@ -209,7 +209,7 @@ def test_images_that_cancel_out_are_refused(run: Run, tmp_path: Path, monkeypatc
     run("index", "photos")
     opposite = {"id:1": 1.0, "id:2": -1.0}
     monkeypatch.setattr(
-        "dinosearch.collection.query_vectors.QueryVectors.rows",
+        "dinosearch.collection.asking.query_vectors.QueryVectors.rows",
         lambda self, images, fresh: np.stack([np.eye(96, dtype=np.float32)[0] * opposite[name] for name in images]),
     )
     result = run("query", "id:1", "id:2")

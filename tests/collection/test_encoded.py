@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 
 from dinosearch import Collection
-from dinosearch.collection import encoded, trial
+from dinosearch.collection.indexing import encoded, trial
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.embedding.jpeg_header import plain
 from dinosearch.embedding.load import open_embedder
 from dinosearch.images import DecodePool, decode, describe, kind, prepare, probe_files
-from dinosearch.images.child import Child
+from dinosearch.images.workers.child import Child
 from dinosearch.protocols import EncodedEmbedder
 from tests.conftest import FakeEmbedder, write_photo
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dinosearch import Collection
-from dinosearch.collection import plan
-from dinosearch.collection.plan import make_plan
+from dinosearch.collection.indexing import plan
+from dinosearch.collection.indexing.plan import make_plan
 from dinosearch.records import FoundFile, ImageInfo
 from dinosearch.store import MetadataStore
 from tests.conftest import FakeEmbedder

@@ -55,7 +55,7 @@ def collection(tmp_path: Path, photo_folder: Path, fake_embedder: FakeEmbedder) 
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dinosearch.collection.indexing._BATCH", 4)
+    monkeypatch.setattr("dinosearch.collection.indexing.run._BATCH", 4)
 
 
 def by_brute_force(embedder: Embedder, folder: Path, query: Path) -> list[tuple[str, float]]:
@@ -143,7 +143,7 @@ def test_an_interrupted_change_goes_on(collection: Collection, photo_folder: Pat
 
 
 def test_an_interrupted_migration_leaves_no_decoder(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dinosearch.images.pool._AHEAD", 1)  # so that it still waits for room when the model fails
+    monkeypatch.setattr("dinosearch.images.workers.pool._AHEAD", 1)  # it still waits for room when the model fails
     with pytest.raises(KeyboardInterrupt) as told:
         collection.migrate(embedder=OtherEmbedder(fail_after=4))
     assert "dinosearch-decode" not in {thread.name for thread in threading.enumerate()}, told

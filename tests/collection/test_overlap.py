@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from dinosearch import Collection
-from dinosearch.collection.behind import Behind
-from dinosearch.collection.indexing import IndexRun
+from dinosearch.collection.indexing.behind import Behind
+from dinosearch.collection.indexing.run import IndexRun
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.images import pool
+from dinosearch.images.workers import pool
 from tests.collection.test_maintenance import state
 from tests.conftest import FakeEmbedder, write_photo
 

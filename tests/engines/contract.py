@@ -18,7 +18,7 @@ import pytest
 from torture.postgres_server import missing
 
 from dinosearch import Collection
-from dinosearch.collection.transfer import write_vectors
+from dinosearch.collection.keeping.transfer import write_vectors
 from dinosearch.errors import (
     CollectionMismatchError,
     CollectionNotFoundError,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from dinosearch.images.explanation_png import draw_explanation, verdict
-from dinosearch.images.heat_map import heat_colours
-from dinosearch.images.look import ACCENT
-from dinosearch.images.pair_lines import LINES, MAX_LINES, clip, spread
+from dinosearch.images.drawing.explanation_png import draw_explanation, verdict
+from dinosearch.images.drawing.heat_map import heat_colours
+from dinosearch.images.drawing.look import ACCENT
+from dinosearch.images.drawing.pair_lines import LINES, MAX_LINES, clip, spread
 from dinosearch.records import Explanation
 
 NAMES = ("query.jpg", "result.jpg")

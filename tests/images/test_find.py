@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dinosearch.images import scan
-from dinosearch.images.ignore import IgnoreRules
+from dinosearch.images.finding.ignore import IgnoreRules
 from dinosearch.records import FoundFile, Problem
 from tests.images.pictures import encoded
 

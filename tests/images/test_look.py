@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dinosearch.images import look
-from dinosearch.images.heat_map import heat_over, heat_scale
+from dinosearch.images.drawing import look
+from dinosearch.images.drawing.heat_map import heat_over, heat_scale
 from tests.images.sheets import GREY
 
 

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dinosearch.images import DecodePool, pool, prepare
+from dinosearch.images import DecodePool, prepare
 from dinosearch.images.budget import MemoryBudget
+from dinosearch.images.workers import pool
 from dinosearch.records import FoundFile, PreparedImage, Preprocessing
 
 SMALL = Preprocessing("squash", 28)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from dinosearch.images import contact_sheet, thumbnail
-from dinosearch.images.thumbnails import display_name, shorten
+from dinosearch.images.drawing.thumbnails import display_name, shorten
 from dinosearch.records import Hit
 from tests.images.pictures import encoded
 from tests.images.sheets import QUERY, hit

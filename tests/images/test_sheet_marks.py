@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dinosearch.images import contact_sheet, look
+from dinosearch.images import contact_sheet
+from dinosearch.images.drawing import look
 from dinosearch.records import Hit
 from tests.images.sheets import (
     BOX,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dinosearch.images import DecodePool, start_ahead
-from dinosearch.images.start import start
+from dinosearch.images.workers.start import start
 from dinosearch.records import PreparedImage, Preprocessing
 from tests.images.pictures import encoded, gradient
 

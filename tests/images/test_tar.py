@@ -13,7 +13,7 @@ from PIL import Image
 
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
 from dinosearch.images import is_archive, is_member, iter_members, read_bytes, read_member, scan_tar, split_member
-from dinosearch.images import tar as tar_module
+from dinosearch.images.finding import tar as tar_module
 from dinosearch.records import FoundFile, Problem
 from tests.images.pictures import encoded
 

@@ -11,7 +11,7 @@ import sqlalchemy
 from torture.postgres_server import PostgresServer
 
 from dinosearch import Collection
-from dinosearch.collection.transfer import write_vectors
+from dinosearch.collection.keeping.transfer import write_vectors
 from dinosearch.records import Fingerprint, FoundFile, ImageInfo
 from dinosearch.sizing import Plan, plan
 from dinosearch.store import MetadataStore

@@ -21,7 +21,7 @@ from dinosearch.store.sums import register_sums
 @pytest.fixture
 def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
     """Photos indexed into tmp_path / "home"."""
-    monkeypatch.setattr("dinosearch.collection.indexing._BATCH", 32)  # `run` sets it; this takes it back
+    monkeypatch.setattr("dinosearch.collection.indexing.run._BATCH", 32)  # `run` sets it; this takes it back
     world = World(tmp_path / "photos")
     folder = world.add_folder(random.Random(1), 12)
     arguments = {"folder": folder, "batch": 4, "index_type": None}

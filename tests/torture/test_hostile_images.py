@@ -60,7 +60,7 @@ def test_every_collected_file_is_indexed_or_reported(shared_data: Path, tmp_path
 
 def test_a_fault_of_the_product_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The harness fails where a file is neither indexed nor reported."""
-    monkeypatch.setattr("dinosearch.collection.indexing.IndexRun._fail", lambda *of: None)
+    monkeypatch.setattr("dinosearch.collection.indexing.run.IndexRun._fail", lambda *of: None)
     verdict = Verdict("mutated", 20261121, "")
     image_runs.mutated_files(asked(10), verdict, tmp_path / "files")
     assert any("vanished" in failure for failure in verdict.failures)
@@ -134,7 +134,7 @@ def test_a_query_decodes_in_another_process(
     with Collection.open(tmp_path / "home", create=True, embedder=fake_embedder) as collection:  # type: ignore[arg-type]
         collection.index(photo_folder)
         monkeypatch.delenv("DINOSEARCH_DECODE")
-        for module in ("answer", "resizing"):  # here nothing can be decoded any more
+        for module in ("workers.answer", "resizing"):  # here nothing can be decoded any more
             monkeypatch.setattr(import_module(f"dinosearch.images.{module}"), "decode", None)
         hits = collection.query(photo_folder / "03.png", include_self=True)
         assert Path(hits[0].path).name == "03.png" and hits[0].score > 0.999

@@ -14,7 +14,8 @@ from torture.verdict import Verdict
 
 from dinosearch import Collection
 from dinosearch.errors import DinosearchError, ImageNotFoundError
-from dinosearch.images import find, scan
+from dinosearch.images import scan
+from dinosearch.images.finding import find
 from dinosearch.records import FoundFile, Problem
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the names are those of POSIX")
@@ -182,7 +183,7 @@ def test_a_changed_file_that_vanishes_before_it_is_read_is_kept(tmp_path: Path, 
         collection.index(root)
         os.utime(root / "a.png", (1, 1))
         monkeypatch.setattr(
-            "dinosearch.collection.indexing._sha256",
+            "dinosearch.collection.indexing.run._sha256",
             lambda path: root.exists() and shutil.move(root, tmp_path / "away") and None,
         )
         summary = collection.index(root)

@@ -9,7 +9,7 @@ from pathlib import Path
 from dinosearch.errors import DatasetError
 from dinosearch.evaluation.dataset import Dataset
 from dinosearch.images import is_member
-from dinosearch.images.find import IMAGE_SUFFIXES, error_clause, is_hidden
+from dinosearch.images.finding.find import IMAGE_SUFFIXES, error_clause, is_hidden
 
 
 def image_files(root: Path, folder: str = "", deep: bool = True) -> list[str]:

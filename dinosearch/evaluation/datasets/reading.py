@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dinosearch.errors import DatasetError
-from dinosearch.images.find import error_clause
+from dinosearch.images.finding.find import error_clause
 
 LARGEST = 2 << 30
 """Bytes; the largest official list, GLDv2's train.csv, has some 500 MB."""

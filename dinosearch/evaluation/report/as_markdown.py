@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dinosearch.evaluation.report.chapter import Chapter, chapters
 from dinosearch.evaluation.report.table import NOTHING, Table
 from dinosearch.evaluation.result import Run
-from dinosearch.images.thumbnails import printable
+from dinosearch.images.drawing.thumbnails import printable
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>|&])")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from dinosearch.images.thumbnails import printable
+from dinosearch.images.drawing.thumbnails import printable
 
 
 def escape(text: str) -> str:

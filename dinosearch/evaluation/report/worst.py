@@ -11,7 +11,7 @@ from dinosearch.evaluation.report.markup import escape
 from dinosearch.evaluation.report.table import NOTHING
 from dinosearch.evaluation.result import Example, Run, Shown
 from dinosearch.images import read_bytes, thumbnail_jpeg
-from dinosearch.images.thumbnails import display_name
+from dinosearch.images.drawing.thumbnails import display_name
 
 THUMBNAIL_SIDE = 160
 

@@ -1,0 +1,185 @@
+"""Where a collection lives: a folder of this machine, or an engine with a metadata store beside it.
+
+A place knows where the store is, who may write, and where the vectors of a generation lie; `opened` asks it, and does
+not know which kind it is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Union
+
+from dinosearch.collection.kinds import REGIONS
+from dinosearch.errors import CollectionMismatchError, SettingError
+from dinosearch.home import Home, listed
+from dinosearch.protocols import Progress
+from dinosearch.records import Generation
+from dinosearch.store import MetadataStore
+
+if TYPE_CHECKING:
+    from dinosearch.collection.places.engine_search import EngineSearch
+    from dinosearch.vectors import LocalVectorSearch
+
+Search = Union["LocalVectorSearch", "EngineSearch"]
+ENGINE = "engine"
+"""What the recipe of a generation calls the kind of engine that holds its vectors; a folder's has no such entry."""
+
+
+class Place(Protocol):
+    """What an opened collection asks of where it lives."""
+
+    path: Path | str
+    """For messages and commands; without password."""
+
+    home: Home | None
+    """The folder; None where there is none, but an engine that is given filters and forgets what is removed."""
+
+    keeps_facts: bool
+    """Whether what filters ask of an image is written beside its vector."""
+
+    def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
+        """Open the metadata store, and connect to what holds the vectors."""
+        ...
+
+    def writer(self) -> AbstractContextManager[None]:
+        """Hold the one writer's lock; see `Home.writer`."""
+        ...
+
+    def recipe(self) -> dict[str, str]:
+        """What every generation here is marked with."""
+        ...
+
+    def begin(self, kind: str, number: int, dimension: int, coding: str) -> None:
+        """Make the empty place of a generation's vectors."""
+        ...
+
+    def open(self, generation: Generation, index_type: str, store: MetadataStore) -> Search:
+        """The vectors of a generation."""
+        ...
+
+    def drop_others(self, numbers: set[int]) -> None:
+        """Delete all generations but these; readers that have files open keep reading."""
+        ...
+
+    def bytes(self, numbers: set[int] | None = None) -> int:
+        """Disk space of some generations, or of all there is."""
+        ...
+
+    def engine_version(self) -> str | None:
+        """Name and version of the engine that holds the vectors; None for a folder."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; closing twice is harmless."""
+        ...
+
+
+class LocalPlace:
+    """A folder."""
+
+    keeps_facts = False
+
+    def __init__(self, home: Home) -> None:
+        self.home: Home | None = home
+        self._home = home
+        self.path: Path | str = home.path
+
+    def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
+        if create and not read_only:
+            self._home.create()
+        else:
+            self._home.require()
+        return MetadataStore.open(
+            self._home.metadata, create=create and not read_only, read_only=read_only, progress=progress
+        )
+
+    def writer(self) -> AbstractContextManager[None]:
+        return self._home.writer()
+
+    def recipe(self) -> dict[str, str]:
+        return {}
+
+    def begin(self, kind: str, number: int, dimension: int, coding: str) -> None:
+        from dinosearch.vectors import VectorFile
+
+        # Left-over files are overwritten.
+        VectorFile.create(self._home.vectors(number), dimension, number, coding=coding).close()
+
+    def open(self, generation: Generation, index_type: str, store: MetadataStore) -> Search:
+        from dinosearch.vectors import LADDERS, WINDOW_LADDER, LocalVectorSearch
+
+        refuse_other_place(self.path, generation, None)
+        ladder = WINDOW_LADDER if generation.kind.endswith(REGIONS) else LADDERS[index_type]
+        return LocalVectorSearch(self._home.vectors(generation.number), self._home.index, generation, ladder)
+
+    def drop_others(self, numbers: set[int]) -> None:
+        kept = {path for number in numbers for path in self._files_of(number)}
+        for path in self._home.generation_files():
+            if path not in kept:
+                path.unlink(missing_ok=True)
+
+    def bytes(self, numbers: set[int] | None = None) -> int:
+        if numbers is None:
+            return bytes_of(listed(self._home.path))
+        return bytes_of(path for number in numbers for path in self._files_of(number))
+
+    def _files_of(self, number: int) -> list[Path]:
+        """The files of the generation of that number; not what a killed process left half written."""
+        mine = (f"vectors-{number}.", f"index-{number}-", f"basis-{number}.", f"diffusion-{number}-")
+        return [p for p in self._home.generation_files() if p.name.startswith(mine) and p.suffix != ".tmp"]
+
+    def engine_version(self) -> str | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def place_of(home: str | os.PathLike[str], metadata: str | None = None) -> Place:
+    """The place that `Collection.open` is given; DINOSEARCH_METADATA stands in for metadata that an engine needs.
+
+    Raises:
+        SettingError: a URL that is none of an engine, or metadata named for a folder.
+    """
+    if isinstance(home, str) and "://" in home:
+        from dinosearch.collection.places.engine_place import EnginePlace
+        from dinosearch.engines import parse_address
+
+        address = parse_address(home)
+        if address.kind != "pgvector":
+            metadata = metadata or os.environ.get("DINOSEARCH_METADATA")
+        return EnginePlace(address, metadata)
+    if metadata is not None:
+        raise SettingError(f"{os.fspath(home)} is a folder, which holds its metadata itself; leave out --metadata")
+    return LocalPlace(Home(home))
+
+
+def not_here(path: Path | str, what: str) -> SettingError:
+    """The error of what only a folder can do yet."""
+    return SettingError(
+        f"{path} keeps one vector an image and no {what}, which only a folder can hold so far; make a copy with: "
+        "dinosearch export FOLDER, dinosearch import FOLDER --home COPY"
+    )
+
+
+def bytes_of(paths: Iterable[Path]) -> int:
+    """Disk space of the files among the paths."""
+    total = 0
+    for path in paths:
+        with suppress(FileNotFoundError):  # a writer's temporary file, or one that it has just replaced
+            status = path.lstat()
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
+
+
+def refuse_other_place(path: Path | str, generation: Generation, engine: str | None) -> None:
+    """Raise where the vectors of a generation lie elsewhere than in this kind of engine, None for a folder."""
+    held = generation.recipe.get(ENGINE)
+    if held != engine:
+        raise CollectionMismatchError(
+            f"the vectors that {path} knows of lie in {held or 'a folder'}, not here; name by --home where they lie"
+        )

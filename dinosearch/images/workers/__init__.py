@@ -1,0 +1,1 @@
+"""Decoding in child processes, so that a file that crashes its decoder costs itself only."""
