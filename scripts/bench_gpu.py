@@ -37,9 +37,9 @@ from bench.photos import SIZES, make_folder  # noqa: E402
 from bench.report import machine, table, write_section  # noqa: E402
 from bench.weights import random_weights  # noqa: E402
 from dinosearch.embedding import find_checkpoint, open_embedder  # noqa: E402
-from dinosearch.embedding.device_decoder import DeviceDecoder  # noqa: E402
+from dinosearch.embedding.devices.decoder import DeviceDecoder  # noqa: E402
 from dinosearch.embedding.embedder import TorchEmbedder  # noqa: E402
-from dinosearch.embedding.transformer import TransformerConfig  # noqa: E402
+from dinosearch.embedding.families.dinov2 import TransformerConfig  # noqa: E402
 from dinosearch.images import DecodePool  # noqa: E402
 from dinosearch.records import FoundFile, PreparedImage  # noqa: E402
 

@@ -35,8 +35,8 @@ print(faiss.__version__ + (", with GPU code" if hasattr(faiss, "GpuIndexFlat") e
     ("openvino",): """
 import numpy
 from importlib.metadata import version
-from dinosearch.embedding.libraries import load_openvino
-from dinosearch.embedding.runtimes import openvino_formats
+from dinosearch.embedding.runtimes.libraries import load_openvino
+from dinosearch.embedding.runtimes.programs import openvino_formats
 openvino = load_openvino()
 operators = openvino.opset13
 given = operators.parameter([1, 8], numpy.float32)
@@ -46,8 +46,8 @@ core.compile_model(openvino.Model([product], [given]), "CPU")([numpy.ones((1, 8)
 print(version("openvino") + ": " + ", ".join(openvino_formats(core)))
 """,
     ("onnxruntime",): """
-from dinosearch.embedding.libraries import load_onnxruntime
-from dinosearch.embedding.runtimes import RUNTIMES
+from dinosearch.embedding.runtimes.libraries import load_onnxruntime
+from dinosearch.embedding.runtimes.programs import RUNTIMES
 print(load_onnxruntime().__version__ + ": " + ", ".join(RUNTIMES["onnxruntime"][1]))
 """,
 }

@@ -15,21 +15,22 @@ from typing import TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from dinosearch.embedding.checkpoints import Checkpoint
-from dinosearch.embedding.device_decoder import DeviceDecoder
-from dinosearch.embedding.device_queue import DeviceQueue, one_behind
-from dinosearch.embedding.devices import choose_batch, choose_device, choose_formats
-from dinosearch.embedding.files import check_unchanged
-from dinosearch.embedding.folding import fold_layer_scale
+from dinosearch.embedding.devices.choosing import choose_batch, choose_device, choose_formats
+from dinosearch.embedding.devices.decoder import DeviceDecoder
+from dinosearch.embedding.devices.folding import fold_layer_scale
+from dinosearch.embedding.devices.queue import DeviceQueue, one_behind
+from dinosearch.embedding.devices.replay import Replays
+from dinosearch.embedding.families.backbone import Backbone
 from dinosearch.embedding.pooling import pool
 from dinosearch.embedding.probe import agreement, probe_images
 from dinosearch.embedding.recipe import Recipe
-from dinosearch.embedding.replay import Replays
 from dinosearch.embedding.scales import Sizes
 from dinosearch.embedding.tokens import ImageTokens, Tokens
-from dinosearch.embedding.weights import load_model
+from dinosearch.embedding.weights.files import check_unchanged
+from dinosearch.embedding.weights.models import load_model
 from dinosearch.errors import SettingError
 from dinosearch.records import AGREEMENT, Fingerprint, Pooling, Preprocessing
 
@@ -42,7 +43,7 @@ class TorchEmbedder:
     """A backbone with its preprocessing; fulfils `dinosearch.protocols.EncodedEmbedder`; many threads may use it.
 
     Args:
-        model: has `dimension`, `patch_size`, `depth` and `last_blocks`; in evaluation mode.
+        model: in evaluation mode.
         checkpoint: gives mean and deviation of the pixels.
         fingerprint: what the vectors are marked with; its pooling and scales say how they are made.
         preprocessing: how the pixels are prepared at the scale 1.
@@ -61,7 +62,7 @@ class TorchEmbedder:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Backbone,
         checkpoint: Checkpoint,
         fingerprint: Fingerprint,
         preprocessing: Preprocessing,
@@ -102,12 +103,12 @@ class TorchEmbedder:
     @property
     def patch_size(self) -> int:
         """Side of a patch in pixels; both sides of an image are multiples of it."""
-        return int(self._model.patch_size)  # type: ignore[arg-type]
+        return self._model.patch_size
 
     @property
     def depth(self) -> int:
         """How many of the last blocks tokens can be had of."""
-        return int(self._model.depth)  # type: ignore[arg-type]
+        return self._model.depth
 
     @property
     def batch_size(self) -> int:
@@ -258,8 +259,7 @@ class TorchEmbedder:
 
     def _last_blocks(self, batch: Tensor, count: int) -> Iterator[Tokens]:
         normalised = ((batch - self._mean) / self._deviation).to(self.dtype)
-        blocks: Iterator[Tokens] = self._model.last_blocks(normalised, count)  # type: ignore[operator]
-        return blocks
+        return self._model.last_blocks(normalised, count)
 
 
 def open_torch(
@@ -268,7 +268,7 @@ def open_torch(
     """Load the model of a recipe; arguments and errors as `TorchEmbedder`, and those of a damaged weight file."""
     check_unchanged(recipe.weights, recipe.digest)
     network = load_model(recipe.checkpoint, recipe.weights)
-    fingerprint = recipe.fingerprint(*(int(getattr(network, name)) for name in ("patch_size", "dimension", "depth")))
+    fingerprint = recipe.fingerprint(network.patch_size, network.dimension, network.depth)
     return TorchEmbedder(
         network, recipe.checkpoint, fingerprint, recipe.preprocessing, device=device, dtype=dtype, batch=batch
     )

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dinosearch.embedding import files
 from dinosearch.embedding.checkpoints import CHECKPOINTS, Checkpoint, find_checkpoint
-from dinosearch.embedding.choose import Wanted, graph_embedder
-from dinosearch.embedding.graph_embedder import GraphEmbedder
-from dinosearch.embedding.graphs import GraphUnavailableError
 from dinosearch.embedding.recipe import Recipe
+from dinosearch.embedding.runtimes.choose import Wanted, graph_embedder
+from dinosearch.embedding.runtimes.graph_embedder import GraphEmbedder
+from dinosearch.embedding.runtimes.graphs import GraphUnavailableError
+from dinosearch.embedding.weights import files
 from dinosearch.errors import DinosearchError, SettingError, WeightsUnavailableError
 from dinosearch.protocols import Progress
 from dinosearch.records import Pooling, Preprocessing, scales_named
@@ -109,11 +109,18 @@ def resolve(
         path = Path(weights).expanduser()
         if not path.is_file():
             raise WeightsUnavailableError(f"there is no weight file {path}; name an existing one with: --weights FILE")
-        return find_checkpoint(AUTO if model == "auto" else model), path
+        files.check_named(path)
+        return _named_by(path) if model == "auto" else find_checkpoint(model), path
     if model == "auto":
         return _auto(notify, progress)
     checkpoint = find_checkpoint(model)
     return checkpoint, _located(checkpoint) or files.fetch(checkpoint, progress)
+
+
+def _named_by(path: Path) -> Checkpoint:
+    """The checkpoint whose official file has that name, or that is the file's name, else that of `auto`."""
+    named = (c for c in CHECKPOINTS.values() if path.name == c.file_name or path.stem in (c.name, *c.aliases))
+    return next(named, CHECKPOINTS[AUTO])
 
 
 def _auto(notify: Callable[[str], None] | None, progress: Progress | None) -> tuple[Checkpoint, Path]:

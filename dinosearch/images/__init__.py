@@ -12,6 +12,7 @@ from dinosearch.lazy import later
 
 if TYPE_CHECKING:
     from dinosearch.images.decoding import decode, formats
+    from dinosearch.images.drawing.mosaic import Piece, Row, mosaic, write_mosaic
     from dinosearch.images.drawing.picture import thumbnail_jpeg
     from dinosearch.images.drawing.sheet import contact_sheet
     from dinosearch.images.drawing.thumbnails import thumbnail
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dinosearch.images.limits import MAX_PIXELS
     from dinosearch.images.lossless import encode_png
     from dinosearch.images.probes import probe_files
-    from dinosearch.images.resizing import prepare, prepare_pixels, resize, upright
+    from dinosearch.images.resizing import prepare, prepare_pixels, resize, stretch, upright
     from dinosearch.images.views import cut_out, drawn_on, painted_over, turned
     from dinosearch.images.workers.contained import decode_apart, prepare_apart
     from dinosearch.images.workers.pool import DecodePool
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_PIXELS",
     "DecodePool",
+    "Piece",
+    "Row",
     "contact_sheet",
     "cut_out",
     "decode",
@@ -48,6 +51,7 @@ __all__ = [
     "is_url",
     "iter_members",
     "kind",
+    "mosaic",
     "painted_over",
     "prepare",
     "prepare_apart",
@@ -60,10 +64,12 @@ __all__ = [
     "scan_tar",
     "split_member",
     "start_ahead",
+    "stretch",
     "thumbnail",
     "thumbnail_jpeg",
     "turned",
     "upright",
+    "write_mosaic",
 ]
 
 __getattr__ = later(
@@ -83,7 +89,8 @@ __getattr__ = later(
         ),
         "is_url": ".finding.address",
         "kind": ".finding.sniff",
-        **dict.fromkeys(("prepare", "prepare_pixels", "resize", "upright"), ".resizing"),
+        **dict.fromkeys(("Piece", "Row", "mosaic", "write_mosaic"), ".drawing.mosaic"),
+        **dict.fromkeys(("prepare", "prepare_pixels", "resize", "stretch", "upright"), ".resizing"),
         "probe_files": ".probes",
         "read_bytes": ".finding.read",
         "scan": ".finding.find",

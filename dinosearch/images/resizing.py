@@ -91,6 +91,11 @@ def resize(image: Image.Image, preprocessing: Preprocessing, patch: int = 14) ->
     return np.array(resized)
 
 
+def stretch(image: Image.Image, width: int, height: int) -> np.ndarray:
+    """(height, width, 3) uint8 of an upright RGB image, resized with the same filter to exactly that size."""
+    return np.array(image.resize((width, height), Image.Resampling.BICUBIC))
+
+
 def _useful_side(preprocessing: Preprocessing) -> int:
     return round(preprocessing.size * _CROP_RATIO) if preprocessing.mode == "crop" else preprocessing.size
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dinosearch.embedding.checkpoints import Checkpoint
 
-PATCH = 14
-MINI_GIGAFLOP = 2.14
-"""The bundled model at 224 pixels: its convolutions and products (docs/model-card-mini.md), two operations a
-multiplication."""
-MINI_SIDE = 224
+SIDE = 224
+"""Of the images that `Checkpoint.gigaflop` is for, in pixels."""
 
 
 def gigaflop(checkpoint: Checkpoint, side: int) -> float:
@@ -20,12 +17,15 @@ def gigaflop(checkpoint: Checkpoint, side: int) -> float:
         checkpoint: a row of the table.
         side: of the square image, in pixels.
     """
-    if checkpoint.shape is None:
-        return MINI_GIGAFLOP * (side / MINI_SIDE) ** 2
-    dimension, depth = int(checkpoint.shape["dimension"]), int(checkpoint.shape["depth"])
-    patches = (side // PATCH) ** 2
-    tokens = patches + 1 + int(checkpoint.shape.get("registers", 0))
-    # Queries, keys, values and the way out are 4 products with the tokens, the two layers behind them 8 (SwiGLU's three
-    # are as wide as that together); attention multiplies tokens with tokens twice.
-    block = 2 * tokens * 12 * dimension**2 + 4 * tokens**2 * dimension
-    return float(depth * block + 2 * patches * 3 * PATCH**2 * dimension) / 1e9
+    shape = checkpoint.shape
+    if checkpoint.gigaflop is not None or shape is None:
+        return float(checkpoint.gigaflop or 0) * (side / SIDE) ** 2
+    dimension, depth = int(shape["dimension"]), int(shape["depth"])
+    patches = (side // checkpoint.patch) ** 2
+    tokens = patches + 1 + int(shape.get("registers", 0))
+    # Queries, keys, values and the way out are 4 products with the tokens. The two layers behind them are 8 where their
+    # middle is 4 times as wide; DINOv2's SwiGLU has three that are as wide as that together.
+    middle = (3 if shape.get("gated") else 2) * int(shape.get("hidden", 4 * dimension)) / dimension
+    # Attention multiplies tokens with tokens twice.
+    block = 2 * tokens * (4 + middle) * dimension**2 + 4 * tokens**2 * dimension
+    return float(depth * block + 2 * patches * 3 * checkpoint.patch**2 * dimension) / 1e9

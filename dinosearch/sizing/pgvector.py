@@ -16,9 +16,21 @@ _INDEX = (
     Formula("pg_fit", "max(1, (page - page_head) // (pg_element + pg_links))", "", "rows in a page"),
     Formula("pg_index", "images / pg_fit * page", "B", "index: pages of the graph"),
 )
+_INLINE = 1900
+"""Numbers of a vector up to which it lies in its row (dinosearch/engines/pgvector_rows.py)."""
+_ROWS = {
+    True: Formula(
+        "pg_vectors", "images / ((page - 24) // (tuple_head + 4 * dimension)) * page", "B", "table of vectors"
+    ),
+    # A longer one is put aside in parts of 1,996 bytes (TOAST_MAX_CHUNK_SIZE of PostgreSQL), each a row of its own.
+    False: Formula(
+        "pg_vectors",
+        "images * (4 * dimension + (ceil(4 * dimension / 1996) + 1) * tuple_head)",
+        "B",
+        "table of vectors",
+    ),
+}
 _REST = (
-    # Rows lie in the pages as they are (dinosearch/engines/pgvector_rows.py asks for PLAIN storage).
-    Formula("pg_vectors", "images / ((page - 24) // (tuple_head + 4 * dimension)) * page", "B", "table of vectors"),
     Formula("pg_metadata", "images * (pg_row + pg_path * path_bytes)", "B", "tables and indexes of the metadata"),
     Formula("pg_disk", "pg_index + pg_vectors + images * pg_index_row + pg_metadata", "B", "disk"),
     Formula("pg_ms", "pg_search_ms * recall_time * log2(images) / log2(1e6) * dimension / 384", "ms", "a search"),
@@ -45,7 +57,7 @@ _LIMITS = (
 def pgvector(sheet: Sheet) -> Place:
     """Plan it."""
     dimension, images = sheet["dimension"], sheet["images"]
-    lines = sheet.add([*_INDEX, *_REST])
+    lines = sheet.add([*_INDEX, _ROWS[dimension <= _INLINE], *_REST])
     reasons = broken(sheet, _LIMITS)
     if dimension > MOST_NUMBERS:
         reasons.append(f"pgvector indexes half-precision vectors of up to {MOST_NUMBERS:,} numbers")

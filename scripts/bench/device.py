@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from dinosearch.embedding.transformer import TransformerConfig
+from dinosearch.embedding.families.dinov2 import TransformerConfig
 
 
 def gflop(config: TransformerConfig, side: int) -> float:

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from bench.device import gflop, interleaved, matmul_tflops
 from dinosearch.embedding import find_checkpoint
+from dinosearch.embedding.devices.replay import record_graph
 from dinosearch.embedding.embedder import TorchEmbedder
-from dinosearch.embedding.replay import record_graph
-from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
+from dinosearch.embedding.families.dinov2 import TransformerConfig, VisionTransformer
 from dinosearch.records import Fingerprint, Preprocessing
 
 HEAD = ("model", "side", "batch", "format", "agreement", "launched /s", "replayed /s", "compiled /s", "GFLOP/image",

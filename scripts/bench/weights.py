@@ -1,7 +1,7 @@
-"""Weights of the published shapes without training, in the layout of the official files, for measuring speed.
+"""Weights of the published shapes without training, by the names of the official files, for measuring speed.
 
-DINOv2's weights cannot be had on every machine; a forward pass takes as long with random ones. They are drawn so that
-activations keep their size through all the blocks, and different pictures get different vectors.
+The published weights cannot be had on every machine; a forward pass takes as long with random ones. They are drawn so
+that activations keep their size through all the blocks, and different pictures get different vectors.
 """
 
 from __future__ import annotations
@@ -15,23 +15,26 @@ def random_weights(folder: Path, model: str = "dinov2_vits14", seed: int = 0) ->
     from safetensors.torch import save_file
 
     from dinosearch.embedding.checkpoints import find_checkpoint
-    from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
+    from dinosearch.embedding.families import family
 
     path = folder / f"{model}-random-{seed}.safetensors"
     if path.is_file():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    shape = find_checkpoint(model).shape
-    if shape is None:
-        raise ValueError(f"{model} is no DINOv2 checkpoint")
-    network = VisionTransformer(TransformerConfig(**shape))
+    checkpoint = find_checkpoint(model)
+    if checkpoint.shape is None:
+        raise ValueError(f"the shape of {model} is in its file only")
+    kind = family(checkpoint.family)
+    network = kind.network(kind.config(**checkpoint.shape))
     generator = torch.Generator().manual_seed(seed)
     state = {}
     for name, tensor in network.state_dict().items():
+        if name.endswith("periods"):
+            continue  # of DINOv3's positions: computed where a file has none
         if name.endswith("gamma"):
             state[name] = torch.full_like(tensor, 0.3)
         elif tensor.ndim < 2:
-            state[name] = torch.ones_like(tensor) if name.endswith("weight") else torch.zeros_like(tensor)
+            state[name] = torch.ones_like(tensor) if name.endswith(("weight", "_var")) else torch.zeros_like(tensor)
         else:
             fan = tensor[0].numel() if tensor.ndim > 1 else tensor.numel()
             spread = 0.02 if "token" in name or "pos" in name else fan**-0.5

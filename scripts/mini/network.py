@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dinosearch.embedding.convnext import ConvNeXt, ConvNeXtConfig
-from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
+from dinosearch.embedding.families.convnext import ConvNeXt, ConvNeXtConfig
+from dinosearch.embedding.families.dinov2 import TransformerConfig, VisionTransformer
 
 Config = ConvNeXtConfig | TransformerConfig
 Student = ConvNeXt | VisionTransformer

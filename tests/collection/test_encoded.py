@@ -18,7 +18,7 @@ from PIL import Image
 from dinosearch import Collection
 from dinosearch.collection.indexing import encoded, trial
 from dinosearch.collection.opened import OpenedHome
-from dinosearch.embedding.jpeg_header import plain
+from dinosearch.embedding.devices.jpeg_header import plain
 from dinosearch.embedding.load import open_embedder
 from dinosearch.images import DecodePool, decode, describe, kind, prepare, probe_files
 from dinosearch.images.workers.child import Child

@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 
 from dinosearch import Collection
 from dinosearch.cli import cli
-from dinosearch.embedding import graphs, runtimes
+from dinosearch.embedding.runtimes import graphs
+from dinosearch.embedding.runtimes import programs as runtimes
 from dinosearch.errors import FingerprintMismatchError
 from dinosearch.home import Home
 from dinosearch.records import AGREEMENT, Fingerprint, Hit

@@ -11,13 +11,13 @@ from functools import lru_cache
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from bench.other_networks import Pair, pair
 from dinosearch.embedding.checkpoints import CHECKPOINTS
+from dinosearch.embedding.families.dinov2 import TransformerConfig
 from dinosearch.embedding.tokens import Tokens
-from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
-from dinosearch.embedding.weights import official_keys
-from tests.embedding.random_weights import fill_random, random_images, random_transformer
+from tests.embedding.random_weights import random_images, random_transformer
 
 MAX_DIFFERENCE = 2e-4
 MIN_COSINE = 0.99999
@@ -37,41 +37,6 @@ CASES = [
 ]
 
 
-def transformers_model(config: TransformerConfig) -> nn.Module:
-    from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
-
-    shape = {
-        "hidden_size": config.dimension,
-        "num_hidden_layers": config.depth,
-        "num_attention_heads": config.heads,
-        "image_size": 518,
-        "patch_size": 14,
-        "use_swiglu_ffn": config.ffn == "swiglu",
-    }
-    with torch.device("meta"):
-        if config.registers:
-            model = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(num_register_tokens=config.registers, **shape))
-        else:
-            model = Dinov2Model(Dinov2Config(**shape))
-    fill_random(model)
-    return model
-
-
-def timm_model(name: str, ours: VisionTransformer) -> nn.Module:
-    import timm
-    from timm.models.vision_transformer import checkpoint_filter_fn
-
-    size = {"dinov2_vits14": "small", "dinov2_vitb14": "base", "dinov2_vitl14": "large", "dinov2_vitg14": "giant"}
-    registers = "_reg4" if ours.config.registers else ""
-    with torch.device("meta"):
-        model = timm.create_model(
-            f"vit_{size[name.removesuffix('_reg4')]}_patch14{registers}_dinov2",
-            depth=ours.config.depth, dynamic_img_size=True,
-        )  # fmt: skip
-    model.load_state_dict(checkpoint_filter_fn(dict(ours.state_dict()), model), assign=True)
-    return model.eval()
-
-
 def assert_same(ours: Tokens, theirs: Tensor, registers: int) -> None:
     """`theirs` is (n, 1 + registers + patches, d), the order of all three implementations."""
     for name, mine, other in (
@@ -88,38 +53,17 @@ def assert_same(ours: Tokens, theirs: Tensor, registers: int) -> None:
 
 
 @lru_cache(maxsize=1)  # the cases of one model follow each other
-def transformers_pair(name: str, depth: int) -> tuple[VisionTransformer, nn.Module]:
-    shape = TransformerConfig(**{**CHECKPOINTS[name].shape, "depth": depth})
-    # transformers' Dinov2Model resizes to the size and without antialias, its register model as the hub does.
-    config = shape if shape.registers else replace(shape, interpolation="size")
-    theirs = transformers_model(config)
-    with torch.device("meta"):
-        ours = VisionTransformer(config)
-    ours.load_state_dict(official_keys(dict(theirs.state_dict())), assign=True)
-    return ours, theirs
+def both(name: str, library: str, depth: int) -> Pair:
+    return pair(name, library, depth=depth)
 
 
-@lru_cache(maxsize=1)
-def timm_pair(name: str, depth: int) -> tuple[VisionTransformer, nn.Module]:
-    shape = TransformerConfig(**{**CHECKPOINTS[name].shape, "depth": depth})
-    ours = random_transformer(replace(shape, interpolation="antialias"))  # timm's way for both families
-    return ours, timm_model(name, ours)
-
-
+@pytest.mark.parametrize("library", ["transformers", "timm"])
 @pytest.mark.parametrize(("name", "depth", "size"), CASES)
-def test_transformers_dinov2_gives_the_same_tokens(name: str, depth: int, size: tuple[int, int]) -> None:
-    ours, theirs = transformers_pair(name, depth)
+def test_another_dinov2_gives_the_same_tokens(name: str, depth: int, size: tuple[int, int], library: str) -> None:
+    networks = both(name, library, depth)
     images = random_images(1, 3, *size)
     with torch.inference_mode():
-        assert_same(ours(images), theirs(images).last_hidden_state, ours.config.registers)
-
-
-@pytest.mark.parametrize(("name", "depth", "size"), CASES)
-def test_timm_dinov2_gives_the_same_tokens(name: str, depth: int, size: tuple[int, int]) -> None:
-    ours, theirs = timm_pair(name, depth)
-    images = random_images(1, 3, *size)
-    with torch.inference_mode():
-        assert_same(ours(images), theirs.forward_features(images), ours.config.registers)
+        assert_same(networks.ours(images), networks.tokens(images), networks.ours.registers)
 
 
 def test_comparison_notices_the_way_of_resizing() -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
 
+from bench import other_networks
 from dinosearch.embedding import open_embedder
 from dinosearch.embedding.checkpoints import BUNDLED, CHECKPOINTS
 from dinosearch.embedding.embedder import TorchEmbedder
+from dinosearch.embedding.families.dinov2 import TransformerConfig, VisionTransformer
 from dinosearch.embedding.tokens import Tokens
-from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
-from dinosearch.embedding.weights import load_model, official_keys
+from dinosearch.embedding.weights.models import load_model
 from dinosearch.records import Fingerprint, Pooling, Preprocessing
 from tests.embedding.random_weights import random_images, random_transformer
-from tests.embedding.test_backends import assert_same, transformers_model
+from tests.embedding.test_backends import assert_same
 
 # transformers' Dinov2Model resizes positions to the size and without antialias, its register model as the hub does
 CONFIGS = {
@@ -27,11 +28,9 @@ CONFIGS = {
 
 
 def pair(config: TransformerConfig) -> tuple[VisionTransformer, torch.nn.Module]:
-    theirs = transformers_model(config)
-    with torch.device("meta"):
-        ours = VisionTransformer(config)
-    ours.load_state_dict(official_keys(dict(theirs.state_dict())), assign=True)
-    return ours, theirs
+    both = other_networks.pair("dinov2_vits14", "transformers", **asdict(config))
+    assert isinstance(both.ours, VisionTransformer)
+    return both.ours, both.theirs
 
 
 def hidden_states(theirs: torch.nn.Module, images: torch.Tensor, count: int) -> list[torch.Tensor]:

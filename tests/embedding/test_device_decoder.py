@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms, ImageOps
 
-from dinosearch.embedding import device_decoder
-from dinosearch.embedding.device_decoder import DeviceDecoder
-from dinosearch.embedding.jpeg_header import Plain, plain
+from dinosearch.embedding.devices import decoder as device_decoder
+from dinosearch.embedding.devices.decoder import DeviceDecoder
+from dinosearch.embedding.devices.jpeg_header import Plain, plain
 from dinosearch.embedding.load import open_embedder
 from dinosearch.images.resizing import prepare, resize
 from dinosearch.records import Preprocessing

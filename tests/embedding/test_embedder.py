@@ -10,7 +10,7 @@ import torch
 
 from dinosearch.embedding.checkpoints import CHECKPOINTS
 from dinosearch.embedding.embedder import TorchEmbedder, choose_batch
-from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
+from dinosearch.embedding.families.dinov2 import TransformerConfig, VisionTransformer
 from dinosearch.errors import SettingError
 from dinosearch.records import Fingerprint, Preprocessing
 from tests.embedding.random_weights import random_transformer

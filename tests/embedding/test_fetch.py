@@ -16,7 +16,7 @@ import pytest
 
 from dinosearch.embedding import CHECKPOINTS, fetch, locate, weights_folder
 from dinosearch.embedding.checkpoints import Checkpoint
-from dinosearch.embedding.files import check_published, file_digest
+from dinosearch.embedding.weights.files import check_published, file_digest
 from dinosearch.errors import DamagedWeightsError, WeightsUnavailableError
 
 CONTENT = bytes(range(256)) * 8000  # 2 MB

@@ -13,13 +13,13 @@ import torch
 
 from dinosearch.embedding import embedder as embedder_module
 from dinosearch.embedding.checkpoints import CHECKPOINTS
-from dinosearch.embedding.device_queue import DeviceQueue
-from dinosearch.embedding.devices import choose_formats
+from dinosearch.embedding.devices.choosing import choose_formats
+from dinosearch.embedding.devices.folding import fold_layer_scale
+from dinosearch.embedding.devices.queue import DeviceQueue
+from dinosearch.embedding.devices.replay import MOST, Replays
 from dinosearch.embedding.embedder import TorchEmbedder
-from dinosearch.embedding.folding import fold_layer_scale
+from dinosearch.embedding.families.dinov2 import TransformerConfig, VisionTransformer
 from dinosearch.embedding.load import open_embedder
-from dinosearch.embedding.replay import MOST, Replays
-from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
 from dinosearch.records import AGREEMENT, Fingerprint, Preprocessing
 from tests.embedding.random_weights import random_images, random_transformer
 

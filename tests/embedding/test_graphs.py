@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinosearch.embedding import graphs, open_embedder, runtimes
-from dinosearch.embedding.graph_embedder import GraphEmbedder
+from dinosearch.embedding import open_embedder
 from dinosearch.embedding.probe import probe_images
-from dinosearch.embedding.runtimes import RUNTIMES, OnnxRuntime, Outputs
+from dinosearch.embedding.runtimes import graphs
+from dinosearch.embedding.runtimes import programs as runtimes
+from dinosearch.embedding.runtimes.graph_embedder import GraphEmbedder
+from dinosearch.embedding.runtimes.programs import RUNTIMES, OnnxRuntime, Outputs
 from dinosearch.errors import DamagedWeightsError, SettingError
 from tests.embedding.tiny import PLAIN, run_here, write_weights
 
@@ -59,7 +61,7 @@ def made(ready: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
 
     def copy(module: str, *arguments: str) -> None:
-        assert module == "dinosearch.embedding.export"
+        assert module == "dinosearch.embedding.runtimes.export"
         calls.append(module)
         for name in PARTS:
             shutil.copy(ready / name, arguments[-1])
@@ -193,7 +195,7 @@ def test_a_ready_graph_in_a_folder_that_cannot_be_written_is_used(
     def full(*_: Any) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("dinosearch.embedding.choose.atomic_path", full)
+    monkeypatch.setattr("dinosearch.embedding.runtimes.choose.atomic_path", full)
     lines.clear()
     assert_like_torch(opened(), opened)
     assert not list(graph.glob("agreement-*"))
@@ -319,7 +321,7 @@ def test_what_is_remembered_is_for_one_processor(
     Spoiled.probes = 0
     monkeypatch.setitem(RUNTIMES, "openvino", (Spoiled, ("float32",)))
     opened()
-    monkeypatch.setattr("dinosearch.embedding.choose.processor", lambda: "another")
+    monkeypatch.setattr("dinosearch.embedding.runtimes.choose.processor", lambda: "another")
     opened()
     assert Spoiled.probes == 2
 

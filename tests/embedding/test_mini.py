@@ -12,8 +12,9 @@ import torch
 from safetensors.numpy import load_file
 
 from dinosearch.embedding.checkpoints import BUNDLED, CHECKPOINTS
-from dinosearch.embedding.convnext import ConvNeXt, ConvNeXtConfig
-from dinosearch.embedding.weights import load_model, read_state
+from dinosearch.embedding.families.convnext import ConvNeXt, ConvNeXtConfig
+from dinosearch.embedding.weights.models import load_model
+from dinosearch.embedding.weights.reading import read_state
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import torch
 
 from dinosearch.embedding import CHECKPOINTS, open_embedder, resolve
 from dinosearch.embedding.checkpoints import BUNDLED
-from dinosearch.embedding.transformer import TransformerConfig
+from dinosearch.embedding.families.dinov2 import TransformerConfig
 from dinosearch.errors import DamagedWeightsError, SettingError, UnknownCheckpointError, WeightsUnavailableError
 from dinosearch.records import Preprocessing
 from tests.embedding.random_weights import random_transformer

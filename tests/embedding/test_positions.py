@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from dinosearch.embedding.checkpoints import CHECKPOINTS
-from dinosearch.embedding.positions import cells
-from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
+from dinosearch.embedding.families.dinov2 import TransformerConfig, VisionTransformer
+from dinosearch.embedding.runtimes.positions import Positions
 
 SIDE = 37
 
@@ -70,14 +70,14 @@ def test_positions_equal_the_formula(interpolation: str, grid: tuple[int, int]) 
     with torch.inference_mode():
         found = model.cells(grid)[0].numpy()
     np.testing.assert_allclose(found, expected, atol=3e-5)
-    without_torch = cells(stored.astype(np.float32), grid, interpolation)
+    without_torch = Positions(interpolation, stored.astype(np.float32)).cells(grid)
     assert without_torch.dtype == np.float32
     np.testing.assert_allclose(without_torch[0], found, atol=3e-5)
 
 
 def test_published_models_use_the_way_of_the_hub() -> None:
     for name, checkpoint in CHECKPOINTS.items():
-        if checkpoint.shape is not None:
+        if checkpoint.series == "DINOv2":
             config = TransformerConfig(**checkpoint.shape)
             assert config.interpolation == ("antialias" if name.endswith("_reg4") else "offset")
             assert config.grid == SIDE

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinosearch.embedding import graphs, open_embedder, processor, runtimes
-from dinosearch.embedding.graph_embedder import GraphEmbedder
-from dinosearch.embedding.libraries import load_openvino
-from dinosearch.embedding.runtimes import openvino_formats
+from dinosearch.embedding import open_embedder
+from dinosearch.embedding.runtimes import graphs, processor
+from dinosearch.embedding.runtimes import programs as runtimes
+from dinosearch.embedding.runtimes.graph_embedder import GraphEmbedder
+from dinosearch.embedding.runtimes.libraries import load_openvino
+from dinosearch.embedding.runtimes.programs import openvino_formats
 from dinosearch.errors import SettingError
 from tests.embedding.tiny import PLAIN, REGISTERS, run_here, write_weights
 

@@ -13,8 +13,8 @@ from PIL import Image
 from dinosearch.embedding import open_embedder
 from dinosearch.embedding.checkpoints import CHECKPOINTS
 from dinosearch.embedding.embedder import TorchEmbedder
+from dinosearch.embedding.families.dinov2 import TransformerConfig
 from dinosearch.embedding.scales import Sizes
-from dinosearch.embedding.transformer import TransformerConfig
 from dinosearch.errors import SettingError
 from dinosearch.images import resize
 from dinosearch.records import SCALES, Fingerprint, Preprocessing

@@ -15,9 +15,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dinosearch.embedding.checkpoints import CHECKPOINTS, Checkpoint
-from dinosearch.embedding.convnext import ConvNeXt, ConvNeXtConfig
-from dinosearch.embedding.transformer import TransformerConfig
-from dinosearch.embedding.weights import load_model, official_keys, read_state
+from dinosearch.embedding.families.convnext import ConvNeXt, ConvNeXtConfig
+from dinosearch.embedding.families.dinov2 import FAMILY, TransformerConfig
+from dinosearch.embedding.weights.models import load_model
+from dinosearch.embedding.weights.names import official_keys
+from dinosearch.embedding.weights.reading import read_state
 from dinosearch.errors import DamagedWeightsError
 from tests.embedding.random_weights import fill_random, random_images, random_transformer
 
@@ -118,7 +120,7 @@ def test_published_keys_of_hugging_face() -> None:
         "encoder.layer.10.norm1.weight": torch.zeros(1),
         "layernorm.bias": torch.zeros(1),
     }
-    found = official_keys(state)
+    found = official_keys(state, FAMILY, TransformerConfig(**SHAPE))
     assert set(found) == {
         "cls_token", "mask_token", "register_tokens", "pos_embed", "patch_embed.proj.weight",
         "blocks.7.attn.qkv.weight",
@@ -130,7 +132,7 @@ def test_published_keys_of_hugging_face() -> None:
 
 
 def test_architecture_comes_from_the_metadata_where_the_table_has_none(tmp_path: Path) -> None:
-    any_model = Checkpoint("any", 24, None, None, None, None)
+    any_model = Checkpoint("any", "any", "convnext", 24, 32, 0, None)
     config = ConvNeXtConfig(depths=(1, 1, 1, 1), widths=(8, 8, 16, 24))
     network = ConvNeXt(config)
     fill_random(network)
@@ -187,7 +189,7 @@ def test_nothing_in_a_pth_is_executed(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_file_that_holds_something_else(tmp_path: Path) -> None:
-    for content in ([torch.zeros(1)], {"model": {"cls_token": torch.zeros(1)}}):
+    for content in ([torch.zeros(1)], {"weights": {"cls_token": torch.zeros(1)}}):
         torch.save(content, tmp_path / "other.pth")
         with pytest.raises(DamagedWeightsError, match="no plain table of tensors"):
             read_state(tmp_path / "other.pth")
@@ -205,7 +207,7 @@ def test_keys_and_shapes_must_fit(state: dict[str, Tensor], tmp_path: Path) -> N
     bent = {**state, "norm.bias": torch.zeros(3)}
     for changed, sentence in (
         (lacking, r"lacks blocks\.1\.ls1\.gamma and 1 more"),
-        (extra, r"has the unknown head\.weight;"),
+        (extra, r"has the unknown head\.weight \("),
         (bent, r"norm\.bias has shape \(3,\), not \(48,\)"),
     ):
         with pytest.raises(DamagedWeightsError, match=sentence):

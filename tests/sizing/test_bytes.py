@@ -86,6 +86,26 @@ def test_a_database(tmp_path: Path, postgres: PostgresServer):
     assert value(made, 2, "pg_disk") == pytest.approx(sum(sizes.values()), rel=CLOSE)
 
 
+def test_a_long_vector_is_put_aside_by_the_database(postgres: PostgresServer):
+    """Of a ResNet's 2,048 numbers: no row of a table has them on its own page."""
+    engine = sqlalchemy.create_engine(postgres.url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("CREATE EXTENSION IF NOT EXISTS vector"))
+            connection.execute(sqlalchemy.text("CREATE TABLE longs (id bigint PRIMARY KEY, embedding vector(2048))"))
+            connection.execute(
+                sqlalchemy.text(
+                    "INSERT INTO longs SELECT i, (SELECT array_agg(random())::real[]::vector FROM "
+                    "generate_series(1, 2048)) FROM generate_series(1, 1000) i"
+                )
+            )
+            found = connection.execute(sqlalchemy.text("SELECT pg_table_size('longs')")).scalar_one()
+            connection.execute(sqlalchemy.text("DROP TABLE longs"))
+    finally:
+        engine.dispose()
+    assert value(plan(1_000, "dino_resnet50"), 2, "pg_vectors") == pytest.approx(found, rel=CLOSE)
+
+
 def relation_sizes(url: str, schema: str) -> dict[str, int]:
     """Bytes of every table and index of a collection."""
     engine = sqlalchemy.create_engine(url)

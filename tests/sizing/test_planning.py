@@ -97,10 +97,27 @@ def test_a_large_model_by_hand():
     assert (fitting.fits, fitting.machines) == (True, 2)
 
 
+def counted(name: str) -> float:
+    """What torch counts in our network of that shape, without computing it."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from dinosearch.embedding.families import family
+
+    checkpoint = CHECKPOINTS[name]
+    kind = family(checkpoint.family)
+    with torch.device("meta"), torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        kind.network(kind.config(**checkpoint.shape)).eval()(torch.zeros(1, 3, 224, 224))
+    return float(counter.get_total_flops()) / 1e9
+
+
 def test_operations_of_the_published_shapes():
     published = {"dinov2_vits14": 12.25, "dinov2_vitb14": 46.3}  # docs: two operations a multiplication, 224 pixels
     for name, expected in published.items():
         assert gigaflop(CHECKPOINTS[name], 224) == pytest.approx(expected, rel=0.01)
+    for name, checkpoint in CHECKPOINTS.items():
+        if checkpoint.shape is not None:
+            assert gigaflop(checkpoint, 224) == pytest.approx(counted(name), rel=0.01), name
     assert gigaflop(CHECKPOINTS["dinov2_vits14"], 518) == pytest.approx(93.4, rel=0.01)
     assert gigaflop(CHECKPOINTS["dinov2_vitb14"], 518) == pytest.approx(303, rel=0.01)
 

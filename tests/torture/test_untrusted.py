@@ -38,7 +38,7 @@ from dinosearch.errors import DinosearchError
 if kind == "pickle":
     from dinosearch.evaluation.datasets.pickles import read_plain as read
 else:
-    from dinosearch.embedding.weights import read_state as read
+    from dinosearch.embedding.weights.reading import read_state as read
 try:
     read(folder / "warm")  # imports what it imports, before anyone watches
 except DinosearchError:
@@ -243,7 +243,8 @@ def test_tensors_larger_than_their_file_and_models_larger_than_any_are_refused(t
     from safetensors.torch import save_file
 
     from dinosearch.embedding.checkpoints import CHECKPOINTS
-    from dinosearch.embedding.weights import load_model, read_state
+    from dinosearch.embedding.weights.models import load_model
+    from dinosearch.embedding.weights.reading import read_state
 
     torch.save({"embeddings.cls_token": torch.zeros(1).expand(10**13)}, tmp_path / "wide.pth")
     with pytest.raises(DamagedWeightsError, match="names more numbers than it holds"):

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from dinosearch.embedding.checkpoints import BUNDLED, Checkpoint
-from dinosearch.embedding.download import receive
+from dinosearch.embedding.weights.download import receive
 from dinosearch.errors import DamagedWeightsError, WeightsUnavailableError
 from dinosearch.home import atomic_path, sha256_file, sync_file, sync_folder
 from dinosearch.protocols import Progress
 
 CONNECT_TIMEOUT = 10.0  # seconds
+_DIGITS = re.compile(r"-([0-9a-f]{8,64})\.pth$")
 OTHER_FETCH_TIMEOUT = 600.0  # seconds to wait for another process that fetches the same file
 
 
@@ -34,7 +36,7 @@ def offline() -> bool:
 
 def locate(checkpoint: Checkpoint) -> Path | None:
     """The weight file if it is on this machine: bundled, in our own folders, or where torch.hub keeps its files."""
-    if checkpoint.url is None:
+    if checkpoint.bundled:
         return BUNDLED if BUNDLED.is_file() else None
     torch_home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
     torch_hub = Path(torch_home).expanduser() / "hub" / "checkpoints"
@@ -57,18 +59,21 @@ def fetch(
     Processes that want the same file at once fetch it once.
 
     Args:
-        checkpoint: one with a url.
+        checkpoint: one that is not bundled.
         progress: told about stage `fetch` in bytes.
         deadline: seconds for the whole fetch; given up early once the rate shows that it cannot be met.
         connect_timeout: seconds for the server's first answer, name look-up included, and for each later silence.
 
     Raises:
-        WeightsUnavailableError: no network, offline mode, or too slow for the deadline; says which file to put where.
+        WeightsUnavailableError: no network, offline mode, too slow for the deadline, or a file that is given out on
+            request only; says which file to put where.
         DamagedWeightsError: what came does not have the published SHA-256; it is deleted.
     """
     from filelock import FileLock, Timeout  # only who fetches waits for it to load
 
     target = weights_folder() / checkpoint.file_name
+    if checkpoint.page is not None:
+        raise _gated(checkpoint, target)
     if offline():
         raise _unavailable(checkpoint, target, "DINOSEARCH_OFFLINE is set")
     part = target.with_name(target.name + ".part")
@@ -90,13 +95,29 @@ def fetch(
     return target
 
 
+def check_named(path: Path) -> None:
+    """Refuse a file whose name ends in the first digits of another SHA-256, as torch.hub reads `NAME-08c60483.pth`.
+
+    Raises:
+        DamagedWeightsError: with the way out.
+    """
+    named = _DIGITS.search(path.name)
+    if named and not file_digest(path).startswith(named[1]):
+        raise DamagedWeightsError(
+            f"{path} does not have the SHA-256 that its name gives ({named[1]}...): it is truncated or another file; "
+            "get the file again, or take the digits out of its name if you know it to be right"
+        )
+
+
 def check_published(checkpoint: Checkpoint, path: Path) -> None:
     """Refuse a located file that has the official name but not the official content.
 
     Raises:
         DamagedWeightsError: with the way out.
     """
-    if checkpoint.sha256 and path.name == checkpoint.file_name and file_digest(path) != checkpoint.sha256:
+    if path.name != checkpoint.file_name or not checkpoint.sha256:
+        return
+    if not file_digest(path).startswith(checkpoint.sha256):
         raise DamagedWeightsError(
             f"{path} does not have the SHA-256 published for {checkpoint.name} ({checkpoint.sha256[:12]}...): it is "
             f"truncated or another file; delete it and run the same command again, or name it with: --weights {path}"
@@ -156,6 +177,14 @@ def _check_digest(checkpoint: Checkpoint, part: Path, target: Path) -> None:
             f"what {checkpoint.url} sent does not have the published SHA-256 {checkpoint.sha256[:12]}..., so it was "
             f"deleted; run the same command again, or put {checkpoint.file_name} into {target.parent} yourself"
         )
+
+
+def _gated(checkpoint: Checkpoint, target: Path) -> WeightsUnavailableError:
+    return WeightsUnavailableError(
+        f"the weights of {checkpoint.name} are not here, and are given out on request only, under the "
+        f"{checkpoint.licence}: ask for them at {checkpoint.page}, then put {checkpoint.file_name} into "
+        f"{target.parent}, or name the file with: --weights FILE"
+    )
 
 
 def _unavailable(checkpoint: Checkpoint, target: Path, reason: str) -> WeightsUnavailableError:

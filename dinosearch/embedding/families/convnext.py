@@ -1,10 +1,11 @@
-"""A small ConvNeXt in the layout of DINOv3's, behind the same token interface as the Vision Transformer.
+"""ConvNeXt in the layout of DINOv3's, behind the same token interface as the Vision Transformers; `mini` is one.
 
 It knows no checkpoints and no preprocessing, and offers no register tokens: `Tokens.registers` is empty.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dinosearch.embedding.families.backbone import Backbone, Family, State
 from dinosearch.embedding.tokens import Tokens
 
 
@@ -30,7 +32,7 @@ class ConvNeXtConfig:
     strides: tuple[int, ...] = (4, 2, 2, 2)
 
 
-class ConvNeXt(nn.Module):
+class ConvNeXt(Backbone):
     """ConvNeXt (Liu et al. 2022, arXiv:2201.03545) that returns tokens as DINOv3's does (arXiv:2508.10104).
 
     The class token is the normalised mean over the last feature map, the patch tokens are its normalised cells.
@@ -55,41 +57,11 @@ class ConvNeXt(nn.Module):
             for width, depth in zip(widths, config.depths, strict=True)
         )
         self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
+        self.dimension, self.patch_size = widths[-1], math.prod(config.strides)
+        self.depth = config.depths[-1]  # blocks of the last stage, whose cells are the tokens'
 
-    @property
-    def dimension(self) -> int:
-        """Length of each token."""
-        return self.config.widths[-1]
-
-    @property
-    def patch_size(self) -> int:
-        """Side of a patch token's cell in pixels."""
-        side = 1
-        for stride in self.config.strides:
-            side *= stride
-        return side
-
-    @property
-    def depth(self) -> int:
-        """How many of the last blocks tokens can be taken of: those of the last stage, whose cells are the tokens'."""
-        return self.config.depths[-1]
-
-    def forward(self, images: Tensor) -> Tokens:
-        """Tokens of a batch after the last block; arguments as `last_blocks`."""
-        (tokens,) = self.last_blocks(images, 1)
-        return tokens
-
-    def last_blocks(self, images: Tensor, count: int) -> Iterator[Tokens]:
-        """Tokens of a batch after each of the last blocks, each given the final norm.
-
-        Args:
-            images: float, (n, 3, h, w), normalised by ImageNet's mean and deviation; h and w of at least `patch_size`.
-            count: how many blocks, 1 to `depth`.
-
-        Yields:
-            The earliest first: class tokens (n, d), no registers (n, 0, d), patch tokens (n, p, d) row by row, and the
-            grid (h, w).
-        """
+    def last_blocks(self, images: Tensor, count: int, cells: Tensor | None = None) -> Iterator[Tokens]:
+        """See `Backbone.last_blocks`; there are no registers, `cells` is not used, and sides need not be multiples."""
         x = images.contiguous(memory_format=torch.channels_last)
         for shrink, stage in zip(self.downsample_layers[:-1], self.stages[:-1], strict=True):
             x = stage(shrink(x))
@@ -126,3 +98,23 @@ class _Block(nn.Module):
         z = self.norm(self.dwconv(x).permute(0, 2, 3, 1))
         y: Tensor = self.gamma * self.pwconv2(F.gelu(self.pwconv1(z)))
         return x + y.permute(0, 3, 1, 2)
+
+
+# Keys of transformers' DINOv3ConvNextModel, as published and as its version 5 names them in memory.
+RENAMED: tuple[tuple[str, str], ...] = (
+    (r"^model\.", ""),
+    (r"^stages\.(\d+)\.downsample_layers\.(\d+)\.", r"downsample_layers.\1.\2."),
+    (r"^stages\.(\d+)\.layers\.(\d+)\.", r"stages.\1.\2."),
+    (r"\.depthwise_conv\.", ".dwconv."),
+    (r"\.layer_norm\.", ".norm."),
+    (r"\.pointwise_conv(\d)\.", r".pwconv\1."),
+    (r"^layer_norm\.", "norm."),
+)
+
+
+def _adapted(state: State, config: ConvNeXtConfig) -> State:
+    """The official files hold the last norm twice, also as that of the last stage (`norms.3`)."""
+    return {key: value for key, value in state.items() if not key.startswith("norms.")}
+
+
+FAMILY = Family(ConvNeXtConfig, ConvNeXt, RENAMED, _adapted)

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dinosearch.embedding.jpeg_header import Plain, plain
-from dinosearch.embedding.resampling import centre_box, resampling
+from dinosearch.embedding.devices.jpeg_header import Plain, plain
+from dinosearch.embedding.devices.resampling import centre_box, resampling
 from dinosearch.records import Preprocessing
 
 MAX_PIXELS = 100_000_000

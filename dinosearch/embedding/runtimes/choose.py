@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 
 from dinosearch import ahead
-from dinosearch.embedding.graph_embedder import GraphEmbedder
-from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, graph_folder, graph_for
-from dinosearch.embedding.positions import cells
 from dinosearch.embedding.probe import agreement, probe_images
-from dinosearch.embedding.processor import processor
 from dinosearch.embedding.recipe import Recipe
-from dinosearch.embedding.runtimes import RUNTIMES, UNASKED, Runtime
+from dinosearch.embedding.runtimes.graph_embedder import GraphEmbedder
+from dinosearch.embedding.runtimes.graphs import GraphFolder, GraphUnavailableError, graph_folder, graph_for
+from dinosearch.embedding.runtimes.processor import processor
+from dinosearch.embedding.runtimes.programs import RUNTIMES, UNASKED, Runtime
 from dinosearch.errors import SettingError
 from dinosearch.home import atomic_path
 from dinosearch.records import AGREEMENT
@@ -146,9 +145,9 @@ def _agreement(graph: GraphFolder, runtime: Runtime, numbers: str) -> float:
         return float(json.loads(memory.read_text(encoding="utf-8"))["agreement"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    images, table = probe_images(graph.patch), graph.positions()
+    images, positions = probe_images(graph.patch), graph.positions()
     side = images.shape[1] // graph.patch
-    given = None if table is None else cells(table, (side, side), str(graph.interpolation))
+    given = None if positions is None else positions.cells((side, side))
     vectors = runtime.run(images, given)[0]
     found = agreement(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), graph.reference())
     try:

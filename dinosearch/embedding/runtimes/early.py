@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 from dinosearch import ahead
-from dinosearch.embedding.choose import MODEL, Early, Wanted, candidates
-from dinosearch.embedding.graphs import GraphUnavailableError, graph_at, graph_folder
-from dinosearch.embedding.libraries import LIBRARIES
-from dinosearch.embedding.runtimes import RUNTIMES
+from dinosearch.embedding.runtimes.choose import MODEL, Early, Wanted, candidates
+from dinosearch.embedding.runtimes.graphs import GraphUnavailableError, graph_at, graph_folder
+from dinosearch.embedding.runtimes.libraries import LIBRARIES
+from dinosearch.embedding.runtimes.programs import RUNTIMES
 from dinosearch.errors import SettingError
 from dinosearch.records import Fingerprint
 

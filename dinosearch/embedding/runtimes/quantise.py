@@ -1,6 +1,6 @@
 """Make the 8-bit form of an exported graph: weights of matrix products as int8, activations quantised as they come.
 
-python -m dinosearch.embedding.quantise GRAPH TARGET
+python -m dinosearch.embedding.runtimes.quantise GRAPH TARGET
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from dinosearch.embedding.libraries import load_onnxruntime
+from dinosearch.embedding.runtimes.libraries import load_onnxruntime
 
 
 def quantise(graph: Path, target: Path) -> None:

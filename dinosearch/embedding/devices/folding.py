@@ -6,10 +6,16 @@ activations beside the matrix products, LayerScale's two multiplications are fou
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from torch import Tensor, nn
 
+from dinosearch.embedding.families.parts import LayerScale
 
-def fold_layer_scale(model: nn.Module) -> nn.Module:
+T = TypeVar("T", bound=nn.Module)
+
+
+def fold_layer_scale(model: T) -> T:
     """Multiply each block's two scales into the last weights of its branches; other models stay as they are.
 
     Args:
@@ -19,7 +25,7 @@ def fold_layer_scale(model: nn.Module) -> nn.Module:
         The same model; a block that was folded has nothing in the place of its scales.
     """
     for block in getattr(model, "blocks", ()):
-        if not (hasattr(block, "ls1") and hasattr(block, "attn")):
+        if not isinstance(getattr(block, "ls1", None), LayerScale):
             continue
         second = block.mlp.fc2 if hasattr(block.mlp, "fc2") else block.mlp.w3
         for name, last in (("ls1", block.attn.proj), ("ls2", second)):

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from dinosearch.capacity import cores
-from dinosearch.embedding.graphs import GraphFolder, GraphUnavailableError, run_child
-from dinosearch.embedding.libraries import load_onnxruntime, load_openvino
-from dinosearch.embedding.processor import has_bfloat16
-from dinosearch.embedding.sums import drop_unsound, keep_sums
+from dinosearch.embedding.runtimes.graphs import GraphFolder, GraphUnavailableError, run_child
+from dinosearch.embedding.runtimes.libraries import load_onnxruntime, load_openvino
+from dinosearch.embedding.runtimes.processor import has_bfloat16
+from dinosearch.embedding.runtimes.sums import drop_unsound, keep_sums
 
 Outputs = tuple[np.ndarray, np.ndarray]
 """Vectors (n, D) float32, not of unit length, and tokens (n, t, d) float32."""
@@ -158,6 +158,6 @@ def _quantised(graph: GraphFolder) -> Any:
     path.parent.mkdir(exist_ok=True)
     drop_unsound(path.parent)
     if not path.is_file():
-        run_child("dinosearch.embedding.quantise", str(graph.model), str(path))
+        run_child("dinosearch.embedding.runtimes.quantise", str(graph.model), str(path))
         keep_sums(path.parent)
     return path

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dinosearch.embedding.graphs import GraphFolder
-from dinosearch.embedding.positions import cells
-from dinosearch.embedding.runtimes import Outputs, Runtime
+from dinosearch.embedding.runtimes.graphs import GraphFolder
+from dinosearch.embedding.runtimes.programs import Outputs, Runtime
 from dinosearch.embedding.tokens import ImageTokens
 from dinosearch.errors import SettingError
 from dinosearch.records import Fingerprint, Preprocessing
@@ -69,7 +68,7 @@ class GraphEmbedder:
         self.batch_size = batch or max(1, int(_BATCH * (224 / preprocessing.size) ** 2))
         self.dtype = fingerprint.numbers
         self._graph, self._opener, self._open_reference = graph, opener, reference
-        self._table = graph.positions()
+        self._positions = graph.positions()
         self._cells: dict[tuple[int, int], np.ndarray] = {}
         self._runtimes = {False: few}
         self.runtime = few.name
@@ -156,11 +155,11 @@ class GraphEmbedder:
             yield from zip(parts, self._pool(runtime.streams).map(run, parts), strict=True)
 
     def _cells_for(self, rows: int, width: int) -> np.ndarray | None:
-        if self._table is None:
+        if self._positions is None:
             return None
         grid = (rows, width // self.patch_size)
         if grid not in self._cells:
-            self._cells[grid] = cells(self._table, grid, str(self._graph.interpolation))
+            self._cells[grid] = self._positions.cells(grid)
         return self._cells[grid]
 
     def _runtime(self, many: bool) -> Runtime:

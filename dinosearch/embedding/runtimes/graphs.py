@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 
 from dinosearch.embedding.checkpoints import Checkpoint
-from dinosearch.embedding.files import cache_folder, check_unchanged
-from dinosearch.embedding.sums import quick_sum
+from dinosearch.embedding.runtimes.positions import Positions
+from dinosearch.embedding.runtimes.sums import quick_sum
+from dinosearch.embedding.weights.files import cache_folder, check_unchanged
 from dinosearch.records import Pooling
 
 FORMAT = 1
 """Counts up when the exported graph changes; older ones are then left lying and no longer used."""
 _PATIENCE = 1200.0  # seconds for an export, which takes about 10 for ViT-S and reads 4.5 GB for ViT-g
-_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+_PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 
 
 class GraphUnavailableError(Exception):
@@ -44,7 +45,7 @@ class GraphFolder:
         width: length of a token.
         depth: how many of the last blocks the model offers.
         registers: tokens between the class token and the patches.
-        interpolation: how the position grid is resized; None for a model without positions.
+        interpolation: scheme of the `positions`; None for a model without.
         size: bytes of the weights.
     """
 
@@ -61,9 +62,9 @@ class GraphFolder:
         """The ONNX file; its weights lie beside it."""
         return self.path / "graph.onnx"
 
-    def positions(self) -> np.ndarray | None:
-        """(side, side, width) float32 stored position embedding; None for a model without."""
-        return np.load(self.path / "positions.npy") if self.interpolation else None
+    def positions(self) -> Positions | None:
+        """How the model knows where a patch lies; None for one that need not be told."""
+        return Positions(self.interpolation, np.load(self.path / "positions.npy")) if self.interpolation else None
 
     def reference(self) -> np.ndarray:
         """(8, dimension) float32 unit vectors of the probe pictures, by torch in float32."""
@@ -125,7 +126,13 @@ def _make(checkpoint: Checkpoint, weights: Path, pooling: Pooling, path: Path) -
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        run_child("dinosearch.embedding.export", checkpoint.name, str(weights.resolve()), str(pooling), str(temporary))
+        run_child(
+            "dinosearch.embedding.runtimes.export",
+            checkpoint.name,
+            str(weights.resolve()),
+            str(pooling),
+            str(temporary),
+        )
         facts = json.loads((temporary / "facts.json").read_text(encoding="utf-8"))
         facts.pop("sum", None)
         files = [file for file in temporary.iterdir() if file.is_file() and file.name != "facts.json"]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dinosearch.embedding.replay import Compute, Replays
+from dinosearch.embedding.devices.replay import Compute, Replays
 
 SLOTS = 2
 """Buffers that pixels leave from: one is filled while the other is read by the device."""

@@ -1,6 +1,6 @@
 """Make the runtime graph of a model: pixels in, vectors and tokens out, as ONNX; the child process of `graphs`.
 
-python -m dinosearch.embedding.export CHECKPOINT WEIGHTS POOLING FOLDER
+python -m dinosearch.embedding.runtimes.export CHECKPOINT WEIGHTS POOLING FOLDER
 
 It runs in a process of its own, so that the program that wants the graph never loads torch, nor keeps its memory.
 """
@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dinosearch.embedding.checkpoints import Checkpoint, find_checkpoint
+from dinosearch.embedding.families.backbone import Backbone
 from dinosearch.embedding.pooling import pool
 from dinosearch.embedding.probe import probe_images
 from dinosearch.embedding.tokens import Tokens
-from dinosearch.embedding.transformer import VisionTransformer
-from dinosearch.embedding.weights import load_model
+from dinosearch.embedding.weights.models import load_model
 from dinosearch.records import Pooling
 
 _LARGEST = 4096  # of a batch, and of the patches along a side
@@ -39,7 +39,7 @@ class Graph(nn.Module):
         pooling: how tokens become a vector.
     """
 
-    def __init__(self, network: nn.Module, checkpoint: Checkpoint, pooling: Pooling) -> None:
+    def __init__(self, network: Backbone, checkpoint: Checkpoint, pooling: Pooling) -> None:
         super().__init__()
         self.network, self.pooling = network, pooling
         self.mean = torch.tensor(checkpoint.mean).view(1, 3, 1, 1) * 255
@@ -50,7 +50,7 @@ class Graph(nn.Module):
 
         Args:
             images: (n, h, w, 3) uint8.
-            cells: (1, gh, gw, d) position embedding of the patches; None for a backbone without.
+            cells: (1, gh, gw, c) of `Positions.cells`; None for a backbone without.
 
         Returns:
             vectors (n, D), not of unit length, and tokens (n, t, d) after the final norm: class, registers, patches.
@@ -59,8 +59,7 @@ class Graph(nn.Module):
         last: list[Tokens] = []
 
         def watched() -> Iterator[Tokens]:
-            more = () if cells is None else (cells,)
-            for tokens in self.network.last_blocks(pixels, self.pooling.blocks, *more):  # type: ignore[operator]
+            for tokens in self.network.last_blocks(pixels, self.pooling.blocks, cells):
                 last[:] = [tokens]
                 yield tokens
 
@@ -72,18 +71,21 @@ def export(checkpoint: Checkpoint, weights: Path, pooling: Pooling, folder: Path
     """Write graph.onnx with its weights, facts.json, probe.npy and, where the model has one, positions.npy."""
     network = load_model(checkpoint, weights)
     graph = Graph(network, checkpoint, pooling).eval()
-    patch, width, depth = (int(getattr(network, name)) for name in ("patch_size", "dimension", "depth"))
-    facts: dict[str, Any] = {"patch": patch, "width": width, "depth": depth, "registers": 0, "interpolation": None}
+    patch, positions = network.patch_size, network.positions()
+    facts: dict[str, Any] = {
+        "patch": patch,
+        "width": network.dimension,
+        "depth": network.depth,
+        "registers": network.registers,
+        "interpolation": positions and positions.scheme,
+    }
     batch, rows, columns = (torch.export.Dim(name, min=1, max=_LARGEST) for name in ("n", "gh", "gw"))
     # Unlike numbers of rows and columns, so that the exporter does not take them for the same.
     arguments = [torch.zeros((2, 5 * patch, 6 * patch, 3), dtype=torch.uint8)]
     shapes = [{0: batch, 1: patch * rows, 2: patch * columns}]
-    if isinstance(network, VisionTransformer):
-        side = network.config.grid
-        table = network.pos_embed[0, 1:].reshape(side, side, width)
-        np.save(folder / "positions.npy", table.numpy())
-        facts |= {"registers": network.config.registers, "interpolation": network.config.interpolation}
-        arguments.append(torch.zeros((1, 5, 6, width)))
+    if positions:
+        np.save(folder / "positions.npy", positions.table)
+        arguments.append(torch.from_numpy(positions.cells((5, 6))))
         shapes.append({1: rows, 2: columns})
     with torch.inference_mode():
         reference = F.normalize(graph(torch.from_numpy(probe_images(patch)))[0], dim=-1)
