@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 Watch = Callable[[str, float], None]
@@ -13,18 +13,14 @@ Watch = Callable[[str, float], None]
 STAGES = ("decode", "embed", "search", "re-rank", "store")
 """Read and prepare images, wait for the model and its pass, find the nearest, reorder them, look up their files."""
 
-Around = Callable[[str], AbstractContextManager[None]]
-"""Gives, by the name of a stage, what it is to run inside of; not counted as the stage's time."""
-
-_around: ContextVar[Around | None] = ContextVar("dinosearch_around", default=None)
 _watching: ContextVar[Watch | None] = ContextVar("dinosearch_watch", default=None)
 
 
 @contextmanager
-def watched(watch: Watch, around: Around | None = None) -> Iterator[None]:
+def watched(watch: Watch) -> Iterator[None]:
     """Report the stages of what this thread asks meanwhile; threads that it starts are not watched.
 
-    Who watches already is told too; of several `around` the innermost counts.
+    Who watches already is told too.
     """
     before = _watching.get()
 
@@ -33,12 +29,11 @@ def watched(watch: Watch, around: Around | None = None) -> Iterator[None]:
         if before is not None:
             before(name, seconds)
 
-    token, outer = _watching.set(both), _around.set(around or _around.get())
+    token = _watching.set(both)
     try:
         yield
     finally:
         _watching.reset(token)
-        _around.reset(outer)
 
 
 @contextmanager
@@ -48,17 +43,16 @@ def stage(name: str) -> Iterator[None]:
     if watch is None:
         yield
         return
-    inner, around = 0.0, _around.get()
+    inner = 0.0
 
     def also(other: str, seconds: float) -> None:
         nonlocal inner
         inner += seconds
         watch(other, seconds)
 
-    with nullcontext() if around is None else around(name):
-        begin, token = time.perf_counter(), _watching.set(also)
-        try:
-            yield
-        finally:
-            _watching.reset(token)
-            watch(name, time.perf_counter() - begin - inner)
+    begin, token = time.perf_counter(), _watching.set(also)
+    try:
+        yield
+    finally:
+        _watching.reset(token)
+        watch(name, time.perf_counter() - begin - inner)

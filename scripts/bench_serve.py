@@ -1,7 +1,7 @@
 """Measures the server under load: answers a second and latency by concurrency, too many clients, a writer beside it.
 
     scripts/bench_serve.py [--images 100000] [--model dinov2_vits14] [--seconds 3] [--rounds 3]
-                           [--parts uploads,ids,saturation,reload] [--cache FOLDER] [--write] [--quick]
+                           [--parts uploads,ids,facets,saturation,reload] [--cache FOLDER] [--write] [--quick]
 
 The home holds clustered vectors without files behind them and the model has random weights of the published shape, as
 in scripts/bench_query.py. `wrk` (a Debian package) asks on 127.0.0.1, from the same machine: with uploads of JPEG
@@ -39,7 +39,7 @@ from dinosearch.capacity import cores
 from dinosearch.embedding import open_embedder
 
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
-PARTS = ("uploads", "ids", "saturation", "reload")
+PARTS = ("uploads", "ids", "facets", "saturation", "reload")
 PHOTO = "0.2mp"
 NAME = "bench"
 EDGE = "dinosearch-bench"
@@ -174,6 +174,8 @@ def measured(options: argparse.Namespace, cache: Path, temporary: Path) -> str:
             text = by_clients(home, askers["uploads"], (True, False), options)
         elif part == "ids":
             text = by_clients(home, askers["ids"], (True,), options)
+        elif part == "facets":
+            text = facets(home, options.rounds)
         elif part == "saturation":
             text = saturated(home, askers["uploads"], 20 if not options.quick else 2)
         else:
@@ -267,6 +269,23 @@ def by_clients(home: Path, asker: Asker, modes: tuple[bool, ...], options: argpa
     else:
         shown, said = ["answers/s", "p50 ms", "p99 ms"], "By id, without a forward pass"
     return f"{said}; {bad} requests failed:\n\n{table(('clients', *shown), rows)}"
+
+
+def facets(home: Path, rounds: int) -> str:
+    """How long the choices of the filters take: for the first who asks after a commit, and for all others."""
+    first, second = [], []
+    for _ in range(rounds):
+        with server(home) as (_, address):
+            for seconds in (first, second):
+                begun = time.perf_counter()
+                with urllib.request.urlopen(f"{address}v1/collections/{NAME}/facets") as answer:
+                    found = json.load(answer)
+                seconds.append(time.perf_counter() - begun)
+    return (
+        f"Facets, the choices of the filters ({len(found['folders'])} folders named): "
+        f"{1000 * statistics.median(first):.0f} ms for the first who asks a fresh server, "
+        f"{1000 * statistics.median(second):.1f} ms for the next."
+    )
 
 
 def saturated(home: Path, asker: Asker, seconds: int) -> str:

@@ -2,10 +2,13 @@
 
 scripts/make_old_home.py 985f976 --into tests/upgrades     # the last one with format 1
 scripts/make_old_home.py 6e67df0 --into tests/upgrades     # the last one with format 2
+scripts/make_old_home.py b83951d --into tests/upgrades     # the last one with format 3
 
 A commit that raises the format of homes packs one of the format before it: the code of its parent makes it. The archive
 is called format-N.tar.xz and holds home/, photos/ and answers.json: what that code answered. The home was made where
 `--place` says, and its paths stay those: nothing is there when it is opened by a test, as if a drive were unplugged.
+
+From format 3 on a store in PostgreSQL is written beside it as format-N-postgres.sql, in a schema called format_N.
 """
 
 from __future__ import annotations
@@ -102,6 +105,53 @@ def fill(folder: Path) -> None:
     (folder / "answers.json").write_text(json.dumps(told, indent=1))
 
 
+def fill_postgres(url: str) -> None:
+    """The same for a metadata store in PostgreSQL, by the version at hand."""
+    from datetime import datetime, timezone
+
+    from dinosearch.home import FORMAT_VERSION
+    from dinosearch.records import Fingerprint, FoundFile, ImageInfo, Problem, Verdict
+    from dinosearch.store import MetadataStore
+
+    moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    with MetadataStore.open(f"{url}&collection=format_{FORMAT_VERSION}", create=True) as store:
+        with store.transaction() as tx:
+            for number in range(1, 5):
+                camera = "Canon EOS 80D" if number < 3 else None
+                digest = hashlib.sha256(b"%d" % number).hexdigest()
+                image = tx.add_image(digest, ImageInfo(640, 480, "JPEG", None, camera))
+                tx.put_location(FoundFile(f"/photos/{number}.jpg", 7, 9), image)
+            tx.put_failure(Problem("/photos/bad.jpg", "damaged JPEG"), 5, 6)
+            tx.add_root("/photos", {})
+        with store.transaction() as tx:
+            tx.remove_locations(["/photos/4.jpg"])
+        store.create_generation(Fingerprint("colours", "ab" * 32, "squash-224", "cls", 48))
+        store.put_verdicts([Verdict("cd" * 32, 2, True, 0.5, 1, moment)])
+
+
+def dump_postgres(code: Path, into: Path) -> None:
+    """Let the child fill a server of its own, and write down the SQL that makes the same again."""
+    from torture.postgres_server import PostgresServer
+
+    with PostgresServer() as server:
+        run_child(code, "fill-postgres", server.url)
+        dumped = server.dump()
+    noise = ("--", "SET ", "\\", "SELECT pg_catalog.set_config")
+    lines = [line for line in dumped.splitlines() if line and not line.startswith(noise)]
+    name = next(line for line in lines if line.startswith("CREATE SCHEMA")).split("_")[1].rstrip(";")
+    archive = into / f"format-{name}-postgres.sql"
+    archive.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(archive, archive.stat().st_size, "bytes")
+
+
+def run_child(code: Path, verb: str, place: str) -> None:
+    """Run this script with the code of the commit."""
+    command = [sys.executable, __file__, verb, "--place", place]
+    subprocess.run(
+        command, check=True, cwd=code, env={"PYTHONPATH": str(code), "DINOSEARCH_DECODE": "inline", "PATH": ""}
+    )
+
+
 def pack(folder: Path, into: Path) -> Path:
     """Write the archive; the same files give the same bytes."""
     told = json.loads((folder / "answers.json").read_text())
@@ -121,10 +171,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("commit", help="whose code makes the home, or . for the files as they are")
     parser.add_argument("--into", type=Path, default=CHECKOUT / "tests" / "upgrades")
-    parser.add_argument("--place", type=Path, default=Path("/var/tmp/dinosearch-upgrades"), help="made and deleted")
+    parser.add_argument("--place", default="/var/tmp/dinosearch-upgrades", help="made and deleted")
     options = parser.parse_args()
     if options.commit == "fill":  # inside the child
-        fill(options.place)
+        fill(Path(options.place))
+        return
+    if options.commit == "fill-postgres":
+        fill_postgres(options.place)
         return
     shutil.rmtree(options.place, ignore_errors=True)
     with tempfile.TemporaryDirectory() as unpacked:
@@ -135,11 +188,11 @@ def main() -> None:
             )
             with tarfile.open(fileobj=io.BytesIO(tar.stdout)) as files:
                 files.extractall(code, filter="data")
-        command = [sys.executable, __file__, "fill", "--place", str(options.place)]
-        subprocess.run(
-            command, check=True, cwd=code, env={"PYTHONPATH": str(code), "DINOSEARCH_DECODE": "inline", "PATH": ""}
-        )
-    print(archive := pack(options.place, options.into), archive.stat().st_size, "bytes")
+        run_child(code, "fill", options.place)
+        archive = pack(Path(options.place), options.into)
+        print(archive, archive.stat().st_size, "bytes")
+        if int(archive.name.split("-")[1].split(".")[0]) >= 3:
+            dump_postgres(code, options.into)
     shutil.rmtree(options.place)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Kill parts of a `dinosearch embed --engine ray` at random: is the end the input set exactly once, whatever died?
 
-    scripts/torture_embed.py [--images 5000] [--kills 20] [--nodes 3] [--seed N] [--work DIR --minutes 3]
+    scripts/torture_embed.py [--images 5000] [--kills 20] [--nodes 3] [--seed N] [--work DIR --minutes 3] [--json FILE]
 
 Several Ray nodes on this machine, in a network and process namespace of their own. Each kill is a SIGKILL of an actor,
 of a whole node (raylet and all below it, brought back seconds later) or of the driver (started again), at a random
@@ -23,8 +23,9 @@ import threading
 import time
 from pathlib import Path
 
-from torture.embed_world import given, judge, make, rows_stored
+from torture.embed_world import bad_files, given, judge, make, rows_stored
 from torture.ray_nodes import AUTH, Nodes, kill_actor, own_network
+from torture.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("actor", "node", "driver", "actor")
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=20261121)
     parser.add_argument("--minutes", type=float, default=60, help="stop then; --work goes on")
     parser.add_argument("--work", type=Path, help="folder that is kept; a short path")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="append the record, for docs/reliability.md")
     asked = parser.parse_args(arguments)
     if _INSIDE not in os.environ:
         apart = ["unshare", "-n", "-p", "-f", "--mount-proc", "--kill-child"]
@@ -164,18 +166,23 @@ class Torture:
     def tell(self, code: int) -> int:
         wrong = [] if code == 3 else [f"the last driver ended with {code}, see {self.work / 'driver.err'}"]
         wrong += judge(self.source, self.out, self.reference) if not wrong else []
-        if len(self.state["kills"]) < len(self.plan):
-            wrong.append(f"only {len(self.state['kills'])} kills")
-        kinds = [kind.split()[0] for kind, _ in self.state["kills"]]
-        counted = ", ".join(f"{kinds.count(kind)} {kind}s" for kind in dict.fromkeys(KINDS))
-        lost = self.state["lost"]
-        print(
-            f"seed {self.asked.seed}: {len(given(self.source)):,} files on {self.asked.nodes} nodes, {len(kinds)} "
-            f"kills ({counted}), {self.state['drivers']} drivers, {self.state['seconds']:.0f} s; rows embedded and not "
-            f"stored when a driver was killed: {lost} (shards of {self.asked.shard_size})"
-        )
-        print("verdict: " + ("; ".join(wrong[:10]) if wrong else "exactly once, every bad file reported"))
-        return 1 if wrong else 0
+        kills, asked = self.state["kills"], self.asked
+        if len(kills) < len(self.plan):
+            wrong.append(f"only {len(kills)} kills")
+        replay = f"scripts/torture_embed.py --images {asked.images} --kills {asked.kills} --nodes {asked.nodes}"
+        verdict = Verdict("kill -9 of what embeds on Ray", asked.seed, replay)
+        for kind, _ in kills:
+            verdict.count(f"{kind.split()[0]} killed")
+        for reason in wrong[:10]:
+            verdict.fail(None, reason)
+        files = given(self.source)
+        verdict.figure("files there exactly once, those of --engine local byte for byte", 0 if wrong else len(files))
+        verdict.figure("bad files reported", 0 if wrong else bad_files(files))
+        verdict.figure("nodes", asked.nodes)
+        verdict.figure("drivers started", self.state["drivers"])
+        verdict.figure("largest number of rows embedded and lost with a driver", max(self.state["lost"], default=0))
+        verdict.figure("seconds", round(self.state["seconds"]))
+        return verdict.end(asked.json)
 
 
 if __name__ == "__main__":

@@ -75,13 +75,14 @@ def serve(settings: Settings, homes: tuple[str, ...], **given: Any) -> None:
         if str(error.name).startswith("dinosearch"):
             raise
         raise SettingError(EXTRA) from None
+    from platformdirs import user_cache_path, user_state_path
+
     from dinosearch.server.run import serve as run
     from dinosearch.server.settings import Settings as ServerSettings
     from dinosearch.server.settings import named
 
     if settings.metadata:
         os.environ["DINOSEARCH_METADATA"] = settings.metadata  # processes of the server have it too
-    cache = _cache_folder()
     wanted = ServerSettings(
         homes=named(homes or (settings.home,)),
         host=given["host"],
@@ -95,7 +96,8 @@ def serve(settings: Settings, homes: tuple[str, ...], **given: Any) -> None:
         allow_urls=given["allow_urls"],
         max_upload=given["max_upload"] * MiB,
         batching=not given["no_batching"],
-        disk_cache=cache,
+        disk_cache=str(user_cache_path("dinosearch") / "pictures"),
+        sessions=str(user_state_path("dinosearch", appauthor=False)),
         workers=given["workers"],
         device=given["device"],
         dtype=given["dtype"],
@@ -125,9 +127,3 @@ def _token(text: str | None, file: str | None) -> str | None:
         if not text:
             raise SettingError(f"{file} is empty; write a token into it")
     return text or os.environ.get("DINOSEARCH_TOKEN") or None
-
-
-def _cache_folder() -> str:
-    from platformdirs import user_cache_path
-
-    return str(user_cache_path("dinosearch") / "pictures")

@@ -94,11 +94,18 @@ class Client(ClientReader):
         workers: int | None = None,
         regions: bool | None = None,
         keep_patches: bool | None = None,
+        text: bool | Paths | None = None,
         progress: Progress | None = None,
     ) -> IndexSummary:
-        """As `Collection.index`; the paths are of the server's machine, inside of folders that it may index."""
+        """As `Collection.index`; the paths are of the server's machine, inside of folders that it may index.
+
+        Raises:
+            SettingError: a folder as `text`: which files a server reads is said on its machine.
+        """
         if not paths:
             raise ValueError("index needs at least one folder, archive or file")
+        if not isinstance(text, (bool, type(None))):
+            raise SettingError("a server is told its files where it runs, with: dinosearch index --text-files FOLDER")
         found: IndexSummary = self._run(
             "index",
             progress,
@@ -111,6 +118,7 @@ class Client(ClientReader):
             workers=workers,
             regions=regions,
             keep_patches=keep_patches,
+            text=text,
         )
         return found
 

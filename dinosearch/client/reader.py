@@ -167,6 +167,20 @@ class ClientReader:
             answers += [[hit_from_dict(hit) for hit in hits] for hits in found]
         return answers
 
+    def query_text(
+        self,
+        *texts: str,
+        k: int = 10,
+        where: str | None = None,
+        threshold: float | None = None,
+        exact: bool = False,
+        unique: bool = False,
+    ) -> list[Hit]:
+        """As `Collection.query_text`, for k up to 1000 and up to 16 texts."""
+        asked = {"k": k, "where": where, "threshold": None if threshold is None else float(threshold), "exact": exact}
+        question = {**asked, "texts": list(texts), "unique": unique}
+        return list(map(hit_from_dict, self._transport.post(f"{self._path}/search/text", question)["answers"][0]))
+
     def rank(
         self,
         vectors: np.ndarray,

@@ -15,6 +15,8 @@ from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.places.place import place_of
 from dinosearch.collection.reader import Paths
+from dinosearch.collection.tagger import CollectionTagger
+from dinosearch.collection.worder import CollectionWorder
 from dinosearch.errors import CollectionNotFoundError
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import IndexSummary, Preprocessing
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_HOME = "index"
 
 
-class Collection(CollectionLearner, CollectionMigrator):
+class Collection(CollectionLearner, CollectionTagger, CollectionMigrator, CollectionWorder):
     """A searchable collection of images; open it with `Collection.open`.
 
     Queries may run in many threads at once; one thread or process writes at a time.
@@ -122,6 +124,7 @@ class Collection(CollectionLearner, CollectionMigrator):
         workers: int | None = None,
         regions: bool | None = None,
         keep_patches: bool | None = None,
+        text: bool | Paths | None = None,
         progress: Progress | None = None,
     ) -> IndexSummary:
         """Bring the collection up to the folders, archives and files: embed what is new, drop what is gone.
@@ -140,7 +143,9 @@ class Collection(CollectionLearner, CollectionMigrator):
             regions: also keep vectors of windows inside each image, to find things that are a part of it; False drops
                 them, None goes on as before.
             keep_patches: also keep each image's patch tokens, compressed, for stages that compare pictures; the same.
-            progress: told about the stages `scan`, `index`, `build`, and `learn`, `describe` for regions and patches.
+            text: also keep each image's vector in the model's space of words, for `query_text`; the same. A folder says
+                where dino.txt's files lie, and is remembered; True looks among the weights.
+            progress: told about the stages `scan`, `index`, `build`, and `learn`, `describe` for the last three.
 
         Returns:
             The counts of the run; unreadable files are in `failures` with their reason.
@@ -149,6 +154,7 @@ class Collection(CollectionLearner, CollectionMigrator):
             HomeLockedError: another process is writing to this home.
         """
         from dinosearch.collection.derived.detailing import Detailing
+        from dinosearch.collection.derived.worded import FILES
         from dinosearch.collection.indexing.run import IndexRun
         from dinosearch.collection.keeping.maintenance import choose_index_type
 
@@ -158,8 +164,10 @@ class Collection(CollectionLearner, CollectionMigrator):
             raise ValueError("index needs at least one folder, archive or file")
         sources = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         with self._opened.place.writer():
-            if regions or keep_patches:
+            if regions or keep_patches or text:
                 self._opened.home.require()
+            if text and text is not True:
+                self._opened.store.set_setting(FILES, os.path.abspath(os.path.expanduser(text)))
             choose_index_type(self._opened, index_type)
             if self._opened.fingerprint is None:
                 self._opened.begin(self.embedder.fingerprint, self._choice.weights)
@@ -172,7 +180,7 @@ class Collection(CollectionLearner, CollectionMigrator):
                 recall=recall,
                 workers=workers,
             )
-            wanted = {"regions": regions, "patches": keep_patches}
+            wanted = {"regions": regions, "patches": keep_patches, "text": None if text is None else bool(text)}
             Detailing(self._opened, lambda: self.embedder, progress).run(wanted, recall, workers)
             return summary
 

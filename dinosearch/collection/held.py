@@ -16,6 +16,7 @@ from dinosearch.records import Calibration
 
 if TYPE_CHECKING:
     from dinosearch.collection.asking.comparing import Comparer
+    from dinosearch.collection.asking.texts import TextSearch
 
 Self = TypeVar("Self", bound="CollectionHeld")
 
@@ -30,6 +31,7 @@ class CollectionHeld:
         self._close = weakref.finalize(self, opened.close)
         self._models = Embedders(opened, choice)
         self._compared: tuple[Embedder, Comparer] | None = None
+        self._texts: TextSearch | None = None
         self._lock = threading.Lock()
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 
 from dinosearch.records import Generation
 
-IMAGES, REFINED, REGIONS, DIFFUSION = "images", "refined", "regions", "diffusion"
+IMAGES, REFINED, REGIONS, TEXT, DIFFUSION = "images", "refined", "regions", "text", "diffusion"
 NEXT, KEPT = "next-", "kept-"
 """The sides of a home that do not answer queries: kinds that are being made with another model begin with `next-`,
 those of the model before, kept for going back, with `kept-`. The side that answers has no such beginning."""

@@ -1,30 +1,28 @@
-"""What an open collection holds: its place, metadata store and vector searches, kept on one consistent state.
+"""What an open collection holds and its one writer does with it: begin and drop generations, append, publish.
 
-Readers refresh when another process has committed; the one writer appends and publishes. It knows no images.
+How readers follow what was committed is in `committed`. It knows no images.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from dinosearch.collection.committed import Committed
 from dinosearch.collection.derived.basis import Basis
-from dinosearch.collection.kinds import IMAGES, REFINED, is_aside, row_ids
+from dinosearch.collection.kinds import IMAGES, REFINED
 from dinosearch.collection.places.place import Place, Search, not_here
-from dinosearch.errors import CollectionNotFoundError, SettingError
+from dinosearch.errors import SettingError
 from dinosearch.home import Home
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation
 from dinosearch.store import Transaction
 
 
-class OpenedHome:
+class OpenedHome(Committed):
     """One home with its store open; a vector search opens when it is first needed.
 
     A home has one generation of vectors of whole images and may have one of each other kind (`records.KINDS`); every
@@ -40,19 +38,9 @@ class OpenedHome:
     def __init__(
         self, place: Place, *, create: bool = False, read_only: bool = False, progress: Progress | None = None
     ) -> None:
-        self.place = place
         self._process = os.getpid()
-        self.store = place.open_store(create=create, read_only=read_only, progress=progress)
-        self._lock = threading.RLock()
-        self._searches: dict[str, Search] = {}
-        self._changes: int | None = None
-        self._generations: dict[str, Generation] = {}
+        super().__init__(place, place.open_store(create=create, read_only=read_only, progress=progress))
         self._bases: dict[str, tuple[int, Basis | None]] = {}  # with the number of their generation
-
-    @property
-    def path(self) -> Path | str:
-        """The folder or address, for messages and commands."""
-        return self.place.path
 
     @property
     def home(self) -> Home:
@@ -64,38 +52,6 @@ class OpenedHome:
         if self.place.home is None:
             raise not_here(self.path, "refined vectors, windows, patches and second models")
         return self.place.home
-
-    @property
-    def generation(self) -> Generation:
-        """The generation of whole images that is current since the last `search()` or write.
-
-        Raises:
-            CollectionNotFoundError: nothing has been indexed yet.
-        """
-        generation = self.generation_of(IMAGES)
-        if generation is None:
-            raise CollectionNotFoundError(
-                f"the collection in {self.path} is empty: nothing has been indexed; "
-                f"run: dinosearch index FOLDER --home {self.path}"
-            )
-        return generation
-
-    @property
-    def fingerprint(self) -> Fingerprint | None:
-        """What the vectors were made with; None while there are none."""
-        generation = self.generation_of(IMAGES)
-        return generation.fingerprint if generation else None
-
-    def now(self) -> Fingerprint | None:
-        """What the vectors of the newest committed state were made with; None while there are none."""
-        with self._lock:
-            self._follow()
-            return self.fingerprint
-
-    def generation_of(self, kind: str) -> Generation | None:
-        """The generation of a kind that is current since the last `search()` or write; None where there is none."""
-        # Not kept here, without the lock: another thread may have taken over a newer state meanwhile.
-        return (self._generations or self.store.generations()).get(kind)
 
     def begin(self, fingerprint: Fingerprint, weights: str | os.PathLike[str] | None = None) -> None:
         """Make the first generation with its empty vector file, if there is none; remember weights named by hand."""
@@ -129,31 +85,12 @@ class OpenedHome:
         self._forget()
         self.drop_other_files()
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Inside, this thread sees one committed state; others wait who want to look for a newer one."""
-        with self._lock, self.store.one_moment():
-            yield
-
-    def search(self, kind: str = IMAGES) -> Search:
-        """The vector search of a kind on the newest committed state.
-
-        Raises:
-            CollectionNotFoundError: there is no such generation.
-        """
-        with self._lock:
-            self._follow()
-            if kind not in self._searches:
-                self._open(kind)
-            return self._searches[kind]
-
     def answering(self, side: str = "") -> tuple[Search, Basis]:
         """The search that answers queries, on the newest committed state, and what vectors of the model go through.
 
         With `NEXT` or `KEPT` the search that would, if that side were swapped in.
         """
-        with self._lock:
-            self._follow()
+        with self._newest():
             kind = self.searched_of(side)
             return self.search(kind), self.basis(kind) or Basis()
 
@@ -162,15 +99,6 @@ class OpenedHome:
         if not side:
             return self.store.live_ids()
         return np.intersect1d(self.store.placed_ids(), self.search(side + IMAGES).ids())
-
-    @property
-    def searched(self) -> str:
-        """The kind whose rows answer queries: `refined` where the collection has it, else `images`."""
-        return self.searched_of("")
-
-    def searched_of(self, side: str) -> str:
-        """The kind of that side whose rows answer queries once the side does."""
-        return side + (REFINED if self.generation_of(side + REFINED) else IMAGES)
 
     def basis(self, kind: str) -> Basis | None:
         """What the rows of a kind were centred and turned by; None where they were not.
@@ -254,45 +182,3 @@ class OpenedHome:
             self._forget()
         self.place.close()
         self.store.close()
-
-    def _forget(self) -> None:
-        """Close what was opened; the next use opens it anew."""
-        with self._lock:
-            for search in self._searches.values():
-                search.close()
-            self._searches, self._generations, self._changes = {}, {}, None
-
-    def _follow(self) -> None:
-        """Take over what has been committed since the last look, by this process or another."""
-        changes = self.store.changes()
-        if changes != self._changes:
-            self._generations = self.store.generations()
-            self._changes = changes
-            for kind in list(self._searches):
-                self._refresh(kind)
-
-    def _refresh(self, kind: str) -> None:
-        search, generation = self._searches[kind], self._generations.get(kind)
-        if generation is None or generation.number != search.generation.number:
-            self._searches.pop(kind).close()
-        else:
-            search.refresh(generation)
-            search.set_removed(self._removed(generation))
-
-    def _open(self, kind: str) -> None:
-        generation = self.generation_of(kind)
-        if generation is None:
-            raise CollectionNotFoundError(
-                f"the collection in {self.path} has no {kind}: nothing has been indexed; "
-                f"run: dinosearch index FOLDER --home {self.path}"
-            )
-        search = self.place.open(generation, self.store.setting("index_type") or "auto", self.store)
-        search.set_removed(self._removed(generation))
-        self._searches[kind] = search
-
-    def _removed(self, generation: Generation) -> np.ndarray:
-        """The row ids that must not be answered."""
-        removed = self.store.removed_ids()
-        if is_aside(generation.kind) and len(removed):
-            removed = np.setdiff1d(removed, self.store.waiting_ids())  # what waits for a vector here may have one there
-        return row_ids(removed, generation)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dinosearch.collection.asking.querying import Query
     from dinosearch.collection.asking.shown import ShownPictures
     from dinosearch.collection.reports import CollectionInfo
+    from dinosearch.records.facets import Facets
 
 Paths = str | os.PathLike[str]
 T = TypeVar("T")
@@ -105,6 +106,15 @@ class CollectionReader(CollectionHeld):
         explanation, first, second = self._answer(lambda: self._comparing().explain(query, result))
         names = tuple(os.path.basename(image) if isinstance(image, str) else "image" for image in (query, result))
         return explanation, draw_explanation(explanation, first, second, (names[0], names[1]))
+
+    def prepare_explaining(self, pause: Callable[[], None] = lambda: None) -> None:
+        """Make beforehand what the first `explain` of a process would wait for; nothing for embedders without tokens.
+
+        Args:
+            pause: called before each image that is looked at; it may wait, or raise to end it.
+        """
+        if hasattr(self.embedder, "tokens"):
+            self._comparing().prepare(pause)
 
     def _answer(self, answer: Callable[[], T]) -> T:
         return with_one_model(self._opened, answer)
@@ -238,6 +248,10 @@ class CollectionReader(CollectionHeld):
         from dinosearch.collection.keeping import transfer
 
         return transfer.export(self._opened, Path(folder), progress)
+
+    def facets(self) -> Facets:
+        """Count files by folder, format, camera and label, and find the spans of their dates and sizes."""
+        return self._opened.store.facets()
 
     def files(self, where: str | None = None) -> Iterator[dict[str, Any]]:
         """Iterate over the collection's files as dictionaries, in order of id and path; `where` filters them."""

@@ -20,8 +20,8 @@ Number = int | float
 _Text = str | bool
 """An expression, or what it is known to be."""
 
-LOCATION_FIELDS = frozenset({"path", "name", "folder", "size", "modified"})
-"""What belongs to a file and not to an image: it changes while the vector stays, so that the store alone knows it."""
+STORE_FIELDS = frozenset({"path", "name", "folder", "size", "modified", "label", "confidence"})
+"""What belongs to a file, or is said of an image: it changes while the vector stays, so the store alone knows it."""
 _SIGNS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _PLACE = re.compile(r"\{(v\d+)\}")
@@ -81,7 +81,7 @@ class _Compiler:
             parts = [self.holds(part, wanted) for part in expression.parts]
             return _joined(parts, "and" if isinstance(expression, And) == wanted else "or")
         name = expression.field
-        if name in LOCATION_FIELDS:
+        if name in STORE_FIELDS:
             self.exact = False
             return True
         if isinstance(expression, Missing):

@@ -40,6 +40,7 @@ class PgVectorEngine:
         self._database: PostgresDatabase = store.postgres
         self._address = address
         self._version: str | None = None
+        self._all: tuple[str, dict[str, Any]] | None = None
 
     def open(self, number: int, dimension: int, index: IndexInfo | None) -> PgVectorSearch:
         from dinosearch.engines.pgvector_rows import PgVectorSearch
@@ -128,7 +129,11 @@ class PgVectorEngine:
 
     def findable(self, where: Filter | None) -> tuple[str, dict[str, Any]]:
         """SELECT of the ids of images that can be found and have a file that matches, with its parameters."""
-        return self._database.spelled(where)
+        if where is not None:
+            return self._database.spelled(where)
+        if self._all is None:  # most questions', and made anew as long as a turn to the server
+            self._all = self._database.spelled(None)
+        return self._all
 
     def close(self) -> None:
         """Nothing: the connections are the store's."""

@@ -40,8 +40,8 @@ def breadth(index: IndexInfo | None, k: int) -> int:
 
 
 def prepare(cursor: Any, wide: int) -> None:
-    """Set what searches by the index need, for this transaction."""
-    cursor.execute(
+    """Set what searches by the index need, for this transaction; the cursor's own answer is another."""
+    cursor.connection.execute(
         "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)",
         (str(wide),),
     )

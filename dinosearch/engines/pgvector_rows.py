@@ -9,7 +9,7 @@ import numpy as np
 
 from dinosearch.engines import pgvector_index
 from dinosearch.engines.checked import checked_queries, checked_rows
-from dinosearch.engines.pgvector_wire import copied, read_vectors, spelled
+from dinosearch.engines.pgvector_wire import copied, read_vectors, sent, together
 from dinosearch.engines.ranking import best, merged, nothing
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Progress
@@ -140,11 +140,15 @@ class PgVectorSearch:
         with self.engine.cursor(self.number, reads=True) as cursor:
             if by_index and where is not None:
                 by_index = _rows_expected(cursor, findable, given) > _FEW
-            if by_index:
-                pgvector_index.prepare(cursor, min(_WIDEST, max(breadth, k + _SPARE)))
             for place, row in enumerate(rows):
-                asked = {**given, "query": spelled(row)}
-                found = cursor.execute(self._by_index(k, findable, allowed), asked).fetchall() if by_index else []
+                asked = {**given, **sent(cursor, row)}
+                found: list[tuple[int, float]] = []
+                if by_index:
+                    with together(cursor):
+                        if place == 0:
+                            pgvector_index.prepare(cursor, min(_WIDEST, max(breadth, k + _SPARE)))
+                        cursor.execute(self._by_index(k, findable, allowed), asked)
+                    found = cursor.fetchall()
                 if len(found) < k:  # a filter left little of what was near, or there is no more
                     found = cursor.execute(self._exact(k, findable, allowed), asked).fetchall()
                 for rank, (image_id, score) in enumerate(found):
@@ -180,7 +184,7 @@ class PgVectorSearch:
         return (
             f"WITH near AS MATERIALIZED (SELECT v.id, v.embedding FROM {self.table} v WHERE {chosen}"
             f"(SELECT true FROM ({findable}) f(id) WHERE f.id = v.id LIMIT 1) "
-            f"ORDER BY (v.embedding::{half}) <#> %(query)s::{half} LIMIT {int(k) + _SPARE}) "
+            f"ORDER BY (v.embedding::{half}) <#> %(half)s::{half} LIMIT {int(k) + _SPARE}) "
             f"SELECT id, -(embedding <#> %(query)s::vector) AS score FROM near ORDER BY score DESC, id LIMIT {int(k)}"
         )
 

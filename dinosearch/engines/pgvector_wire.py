@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,31 @@ def read_vectors(rows: Sequence[tuple[int, Any]], dimension: int) -> tuple[np.nd
     return keys, np.frombuffer(data, ">f4").astype(np.float32).reshape(len(rows), dimension)
 
 
-def spelled(vector: np.ndarray) -> str:
-    """A vector as the text that its type reads; no digit is lost."""
-    return f"[{','.join(map(repr, vector.tolist()))}]"
+def together(cursor: Any) -> AbstractContextManager[Any]:
+    """Inside, statements are sent without waiting for the answers to those before: one way there and back for all."""
+    from psycopg import Pipeline
+
+    return cursor.connection.pipeline() if Pipeline.is_supported() else nullcontext()
+
+
+class Sent(bytes):
+    """A parameter as the server's type reads it in binary form; what type that is, the statement says."""
+
+
+def sent(cursor: Any, vector: np.ndarray) -> dict[str, Sent]:
+    """A vector as the parameters `query` of the type vector and `half` of the type halfvec.
+
+    As text each would take as long as all else that is done here for a question.
+    """
+    from psycopg.adapt import Dumper
+    from psycopg.pq import Format
+
+    class AsItIs(Dumper):
+        format = Format.BINARY
+
+        def dump(self, obj: Sent) -> Sent:
+            return obj
+
+    cursor.adapters.register_dumper(Sent, AsItIs)
+    head = len(vector).to_bytes(2, "big") + bytes(2)  # dimension and an unused field
+    return {form: Sent(head + vector.astype(kind).tobytes()) for form, kind in (("query", ">f4"), ("half", ">f2"))}

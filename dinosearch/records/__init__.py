@@ -5,6 +5,7 @@ from dinosearch.records.calibration import Calibration, Verdict
 from dinosearch.records.explanation import Explanation
 from dinosearch.records.files import FoundFile, ImageFacts, ImageInfo, ImageRecord, PreparedImage, Problem
 from dinosearch.records.index import KINDS, BuiltIndex, Generation, IndexInfo, Published
+from dinosearch.records.labels import Label
 from dinosearch.records.model import (
     AGREEMENT,
     SCALES,
@@ -31,6 +32,7 @@ __all__ = [
     "IndexInfo",
     "IndexSummary",
     "KINDS",
+    "Label",
     "Pooling",
     "PoolingPart",
     "PreparedImage",

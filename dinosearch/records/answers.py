@@ -25,6 +25,7 @@ class Hit:
         box: left, top, right, bottom of the part of the image that matched, as fractions of its upright sides; None
             where whole images were compared.
         confidence: estimate that it shows the same instance, 0..1; None while the collection is not calibrated.
+        label, label_confidence: what the image is called, as `ImageRecord` has it.
     """
 
     rank: int
@@ -39,6 +40,8 @@ class Hit:
     camera: str | None = None
     box: tuple[float, float, float, float] | None = None
     confidence: float | None = None
+    label: str | None = None
+    label_confidence: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form; `taken` becomes ISO 8601 text."""

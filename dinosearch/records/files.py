@@ -94,6 +94,9 @@ class ImageRecord:
         size: bytes of the file.
         modified: modification time of the file, UTC with zone.
         added: when the image entered the collection, UTC with zone.
+        label: what the image is called; None where nobody and no vote said so, like what follows.
+        label_confidence: share of the vote, 0..1; 1 where a person said it.
+        label_given: whether a person said it.
     """
 
     id: int
@@ -107,3 +110,6 @@ class ImageRecord:
     added: datetime
     taken: datetime | None = None
     camera: str | None = None
+    label: str | None = None
+    label_confidence: float | None = None
+    label_given: bool | None = None

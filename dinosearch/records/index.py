@@ -58,10 +58,10 @@ class IndexInfo:
 _FIRST = frozenset({"type", "rows", "trained_on", "nlist", "nprobe", "recall_target", "recall", "sample"})
 """What every version has written."""
 
-KINDS = ("images", "refined", "regions", "patches", "diffusion")
+KINDS = ("images", "refined", "regions", "patches", "text", "diffusion")
 """What rows a generation has: a vector of each image, which is the truth; the same vectors refined, vectors of the
-windows of each image, its compressed patch tokens, and what a random walk reaches from it, which are all derived and
-can be made again."""
+windows of each image, its compressed patch tokens, its vector among words, and what a random walk reaches from it,
+which are all derived and can be made again."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ def shared_colours(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, n
     """
     rows = np.concatenate([tokens.reshape(-1, tokens.shape[-1]) for tokens in (first, second)]).astype(np.float64)
     rows -= rows.mean(axis=0)
-    axes = np.linalg.svd(rows, full_matrices=False)[2][:3]
+    # By the covariance: the decomposition of all rows takes three times as long, and has more than three axes.
+    axes = np.linalg.eigh(rows.T @ rows)[1].T[:-4:-1].copy()
     axes *= np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
     values = np.zeros((len(rows), 3))
     values[:, : len(axes)] = rows @ axes.T

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -21,7 +22,7 @@ from dinosearch.server.guards.fetching import Fetcher
 from dinosearch.server.guards.limits import BodyLimits
 from dinosearch.server.guards.request import REQUEST_ID, HostGuard, Named, OriginGuard, SafeHeaders, TokenGuard, host_of
 from dinosearch.server.guards.sessions import Sessions
-from dinosearch.server.routes import collections, explain, health, maps, pictures, search, session, vectors
+from dinosearch.server.routes import collections, explain, health, maps, pictures, search, session, vectors, words
 from dinosearch.server.routes import jobs as job_routes
 from dinosearch.server.routes.pages import login_page, page_routes
 from dinosearch.server.routes.session import COOKIE
@@ -35,14 +36,12 @@ from dinosearch.server.wire.problems import answer, of_error
 from dinosearch.server.wire.replies import json_reply
 from dinosearch.server.wire.shown import Shown
 from dinosearch.server.work.background import Background
+from dinosearch.server.work.beforehand import Beforehand
 from dinosearch.server.work.jobs import Jobs
 from dinosearch.server.work.picture_cache import PictureCache
 from dinosearch.server.work.threads import Admission, Work
 
 OPENAPI = "/v1/openapi.json"
-_TURNS = 2
-"""Questions that compute in Python at once: by id 16 clients got 57 answers a second with eight, 94 with two and 90
-with one (`scripts/bench_serve.py`, ViT-S, 100,000 images, 4 cores)."""
 _log = logging.getLogger("dinosearch.server")
 
 
@@ -57,10 +56,13 @@ def create_app(settings: Settings, collections: Mapping[str, Collection] | None 
         DinosearchError: a collection cannot be opened.
     """
     context = _context(settings, collections)
+    beforehand = Beforehand(context.catalogue, context.work)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        beforehand.begin()
         yield
+        beforehand.close()
         context.jobs.close()
         context.background.close()
         context.work.close()
@@ -90,12 +92,12 @@ def _context(settings: Settings, opened: Mapping[str, Collection] | None) -> Con
     return Context(
         settings,
         Catalogue(settings, opened, metrics.forward_pass),
-        Work(settings.running_limit, settings.waiting_limit, settings.timeout, metrics.stage, metrics.busy, _TURNS),
+        Work(settings.running_limit, settings.waiting_limit, settings.timeout, metrics.stage, metrics.busy),
         Cursors(settings.secret),
         Fetcher(max_bytes=settings.max_upload),
         Shown(settings.hide_paths),
         PictureCache(settings.cache_bytes, settings.disk_cache, settings.disk_cache_bytes),
-        Sessions(settings.token),
+        Sessions(settings.token, Path(settings.sessions) if settings.sessions else None),
         Background(),
         Jobs(metrics.job),
         metrics,
@@ -103,7 +105,7 @@ def _context(settings: Settings, opened: Mapping[str, Collection] | None) -> Con
 
 
 def _add_routes(app: FastAPI, context: Context) -> None:
-    for part in (health, session, collections, search, vectors, explain, pictures, maps, job_routes):
+    for part in (health, session, collections, search, words, vectors, explain, pictures, maps, job_routes):
         app.include_router(part.routes)
     app.include_router(page_routes())
     app.include_router(metric_routes(context.metrics))

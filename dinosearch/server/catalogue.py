@@ -92,6 +92,11 @@ class Served:
         with Collection.open(self.home, embedder=embedder, notify=_log.info) as opened:
             yield opened
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it was opened here, and not handed over open."""
+        return self._opener is not None
+
     def state(self) -> int:
         """A number that rises with every commit."""
         return self.collection.state

@@ -48,6 +48,9 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     if settings.workers > 1 and settings.writable:
         raise SettingError("several processes cannot share one writer; leave out --workers, or leave out --writable")
     logs.configure(settings.log_level)
+    if settings.token is not None and settings.sessions and not _can_keep(settings.sessions):
+        _log.warning("sessions end with this server: their folder cannot be written")
+        settings = dataclasses.replace(settings, sessions=None)
     if settings.writable:
         keep_little_memory()  # it takes a tenth more of a query's processor time, and only changes make memory grow
     with _listening(settings) as listening:
@@ -121,6 +124,7 @@ class _Workers(Multiprocess):
 def _serve_by_workers(settings: Settings, listening: socket.socket, ready: Callable[[], None]) -> None:
     Catalogue(settings, warm=False).close()  # what is wrong with a collection is said here, once
     with tempfile.TemporaryDirectory(prefix="dinosearch-") as shared:
+        settings = dataclasses.replace(settings, sessions=settings.sessions or shared)
         os.environ.update({HANDED_OVER: _written(settings), SHARED: shared})
         try:
             config = _config("dinosearch.server.run:from_environment", settings)
@@ -145,6 +149,15 @@ def _config(app: Any, settings: Settings) -> uvicorn.Config:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=math.ceil(settings.timeout),
     )
+
+
+def _can_keep(folder: str) -> bool:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -48,6 +48,7 @@ class Settings:
         cache_bytes: memory for pictures.
         disk_cache: folder for pictures; None keeps none on the disk.
         disk_cache_bytes: disk space for pictures.
+        sessions: folder where the open sessions of browsers are kept; None keeps them in the memory of one process.
         workers: processes.
         device, dtype, runtime: where the model computes, as in `Collection.open`.
         log_level: `debug`, `info`, `warning` or `error`.
@@ -76,6 +77,7 @@ class Settings:
     cache_bytes: int = 64 * MiB
     disk_cache: str | None = None
     disk_cache_bytes: int = 512 * MiB
+    sessions: str | None = None
     workers: int = 1
     device: str | None = None
     dtype: str | None = None

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from dinosearch.store.faults import readable, translated
 
+CHANGES = "SELECT changes FROM state"
+
 
 class Connections:
     """Connections to one database, safe to share between threads.
@@ -51,12 +53,20 @@ class Connections:
             yield
             return
         # Not `read`, which takes a TypeError inside for a damaged row: here all the work of an answer is inside.
-        with translated(self.name), self._connected() as connection:
-            self._held.connection = connection
+        with translated(self.name), self._begun() as (connection, changes):
+            self._held.connection, self._held.changes = connection, changes
             try:
                 yield
             finally:
-                self._held.connection = None
+                self._held.connection = self._held.changes = None
+
+    def changes(self) -> int:
+        """Number of writing transactions so far; inside `one_moment` it is asked once."""
+        known: int | None = getattr(self._held, "changes", None)
+        if known is not None:
+            return known
+        with self.read() as connection:
+            return _changes(connection)
 
     def write(self) -> AbstractContextManager[Connection]:
         """A connection inside one write transaction: committed at the end, rolled back on an error."""
@@ -84,6 +94,19 @@ class Connections:
 
     def _connected(self) -> Connection:
         return (self._reading or self._engine).connect()
+
+    @contextmanager
+    def _begun(self) -> Iterator[tuple[Connection, int]]:
+        """A connection whose read transaction has begun, and the number of changes that it sees."""
+        with self._connected() as connection:
+            with readable(self.name):
+                changes = _changes(connection)
+            yield connection, changes
+
+
+def _changes(connection: Connection) -> int:
+    # As text: it is asked with every question, and SQLAlchemy takes as long again to make it from objects.
+    return int(connection.exec_driver_sql(CHANGES).scalar_one())
 
 
 _opened: weakref.WeakSet[Connections] = weakref.WeakSet()

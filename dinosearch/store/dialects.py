@@ -24,6 +24,7 @@ class Dialect:
         last_id: the largest id that was ever given in a table.
         keep_id: remembers that ids up to this one were given by hand.
         on_images: called with the rows of new images, in the transaction that inserts them.
+        on_labels: called with labels before images are called so.
         many: runs an INSERT with many rows; returns how many it wrote.
         revive: images have a file, of that many bytes: ids and sizes.
     """
@@ -32,6 +33,7 @@ class Dialect:
     last_id: Callable[[Connection, Table], int]
     keep_id: Callable[[Connection, Table, int], None]
     on_images: Callable[[Connection, Iterable[Mapping[str, Any]]], None]
+    on_labels: Callable[[Connection, Iterable[str]], None]
     many: Callable[[Connection, Any, Sequence[Mapping[str, Any]]], int]
     revive: Callable[[Connection, Sequence[tuple[int, int]]], None]
 
@@ -62,4 +64,4 @@ def _revive(connection: Connection, placed: Sequence[tuple[int, int]]) -> None:
     connection.execute(_REVIVE, [{"b_id": image_id, "b_size": size} for image_id, size in placed])
 
 
-SQLITE = Dialect(insert, _last_id, lambda *_: None, lambda *_: None, _many, _revive)
+SQLITE = Dialect(insert, _last_id, lambda *_: None, lambda *_: None, lambda *_: None, _many, _revive)

@@ -14,7 +14,20 @@ from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, FormatV
 from dinosearch.home import FORMAT_VERSION
 from dinosearch.protocols import Progress
 from dinosearch.store.sums import schema_sum
-from dinosearch.store.tables import SUMS, metadata, settings, state, verdicts
+from dinosearch.store.tables import (
+    SUMS,
+    failures,
+    generations,
+    images,
+    labels,
+    locations,
+    metadata,
+    not_duplicates,
+    roots,
+    settings,
+    state,
+    verdicts,
+)
 
 # Marks the file as dinosearch's (sqlite.org/pragma.html#pragma_application_id): "dino" in ASCII.
 APPLICATION_ID = 0x64696E6F
@@ -31,12 +44,23 @@ def _kinds_and_verdicts(connection: Connection) -> None:
 
 def _row_sums(connection: Connection) -> None:
     """2 to 3: a checksum of every row."""
-    for index in SUMS.values():
-        connection.execute(CreateIndex(index, if_not_exists=True))  # that of a table made on the way came with it
+    for table in (state, settings, generations, images, failures, verdicts, roots, locations):
+        # That of a table made on the way came with it.
+        connection.execute(CreateIndex(SUMS[table], if_not_exists=True))
+
+
+def _labels_and_not_duplicates(connection: Connection) -> None:
+    """3 to 4: what images are called, and pairs that are no duplicates."""
+    labels.create(connection)
+    not_duplicates.create(connection)
 
 
 # The step from version N to N + 1, by N. A step never changes once it is released.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _kinds_and_verdicts, 2: _row_sums}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {
+    1: _kinds_and_verdicts,
+    2: _row_sums,
+    3: _labels_and_not_duplicates,
+}
 
 
 def format_version(connection: Connection) -> int:

@@ -6,46 +6,37 @@ is the business of `reading` and `transaction`.
 
 from __future__ import annotations
 
+import logging
 import os
-import re
 import socket
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, create_engine, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
-from dinosearch.errors import (
-    CollectionNotFoundError,
-    DamagedHomeError,
-    FormatVersionError,
-    HomeLockedError,
-    SettingError,
-)
-from dinosearch.home import FORMAT_VERSION
+from dinosearch.errors import HomeLockedError, SettingError
+from dinosearch.protocols import Progress
 from dinosearch.store import postgres_words
-from dinosearch.store.connections import Connections
-from dinosearch.store.faults import told, translated
-from dinosearch.store.tables import metadata, settings, state
+from dinosearch.store.connections import CHANGES, Connections
+from dinosearch.store.faults import readable, told, translated
+from dinosearch.store.migrations import older_format
+from dinosearch.store.postgres_format import check, migrate
+from dinosearch.store.postgres_url import connect_args, parsed, shown
+from dinosearch.store.tables import metadata
 
 if TYPE_CHECKING:
     from dinosearch.store.filters import Filter
 
-DEFAULT_SCHEMA = "dinosearch"
-FORMAT = "format"
-"""The setting with the version of the format."""
+# psycopg warns of a lost connection what we say in a sentence, or mend; without a handler Python prints it.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 _LOCK = 0x64696E6F  # "dino": the first half of the key of our advisory locks; the second is of the schema
 _LONGEST = 63  # bytes of an application name, by which others see who writes
 _KEPT_CONNECTIONS, _MOST_CONNECTIONS = 8, 64
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_PATIENCE = 10  # seconds for a server to answer
-# A writer whose machine is gone loses its lock after two minutes.
-_ALIVE = "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
 
 
 class PostgresDatabase(Connections):
@@ -54,7 +45,8 @@ class PostgresDatabase(Connections):
     Args:
         address: SQLAlchemy URL; `?collection=NAME` names the schema, all other options go to libpq.
         create: make the schema and its tables where they are missing.
-        read_only: never write.
+        read_only: never write, not even an upgrade of the format.
+        progress: told about the steps of an upgrade.
 
     Raises:
         CollectionNotFoundError, FormatVersionError, DinosearchError: see `MetadataStore.open`.
@@ -64,23 +56,23 @@ class PostgresDatabase(Connections):
 
     dialect = "postgresql"
 
-    def __init__(self, address: str, *, create: bool, read_only: bool) -> None:
+    def __init__(self, address: str, *, create: bool, read_only: bool, progress: Progress | None = None) -> None:
         if find_spec("psycopg") is None:
             raise SettingError(
                 'PostgreSQL is spoken with by psycopg, which is not installed; run: pip install "dinosearch[postgres]"'
             )
-        url, self.schema = _parsed(address)
-        self.read_only = read_only
+        url, self.schema = parsed(address)
+        self.read_only, self._progress = read_only, progress
         self._writer_pid: int | None = None
         engine = create_engine(
             url,
-            pool_pre_ping=True,  # a server that was started again is met by a new connection, not by an error
             pool_size=_KEPT_CONNECTIONS,
             max_overflow=_MOST_CONNECTIONS - _KEPT_CONNECTIONS,
-            connect_args=_connect_args(url, self.schema),
+            connect_args=connect_args(url, self.schema),
         )
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        super().__init__(_shown(url, self.schema), engine, reading)
+        super().__init__(shown(url, self.schema), engine, reading)
+        event.listen(engine, "checkout", self._ask_whether_alive)
         try:
             with translated(self.name):
                 self._prepare(create)
@@ -91,48 +83,16 @@ class PostgresDatabase(Connections):
 
     def _prepare(self, create: bool) -> None:
         with self._engine.connect() as connection:
-            version = self._version(connection)
-        if version is None and create:
-            with self._engine.begin() as connection:
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # one at a time
-                if self._version(connection) is None:
-                    self._create(connection)
-        elif version is None:
-            raise CollectionNotFoundError(
-                f"no collection in {self.name}: it has no schema {self.schema} of dinosearch; make one with: "
-                f"dinosearch index FOLDER --home {self.name}"
-            )
-        elif version != FORMAT_VERSION:
-            raise FormatVersionError(
-                f"{self.name} has format {version}, this dinosearch understands format {FORMAT_VERSION}; "
-                "upgrade with: pip install --upgrade dinosearch"
-            )
-
-    def _version(self, connection: Connection) -> int | None:
-        """The format of the tables that are there, None where there are none."""
-        known = connection.exec_driver_sql("SELECT to_regclass(%s)", (f'"{self.schema}".settings',)).scalar()
-        if known is None:
-            return None
-        found = connection.execute(settings.select().where(settings.c.key == FORMAT)).first()
-        if found is None or not isinstance(found.value, int):
-            raise DamagedHomeError(f"{self.name} is not a dinosearch database; name another by ?collection=NAME")
-        return found.value
-
-    def _create(self, connection: Connection) -> None:
-        encoding = str(connection.exec_driver_sql("SHOW server_encoding").scalar_one())
-        if encoding != "UTF8":
-            raise SettingError(
-                f"{self.name} keeps text as {encoding}, which cannot hold all file names; name a database made with: "
-                "createdb --encoding UTF8 --template template0 NAME"
-            )
-        has = connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", (self.schema,)).scalar()
-        if not has:
-            connection.exec_driver_sql(f'CREATE SCHEMA "{self.schema}"')
-        metadata.create_all(connection, checkfirst=False)
-        postgres_words.metadata.create_all(connection, checkfirst=False)
-        connection.exec_driver_sql("CREATE INDEX images_removed ON images (removed) WHERE removed IS NOT NULL")
-        connection.execute(state.insert().values(id=1, changes=0))
-        connection.execute(settings.insert().values(key=FORMAT, value=FORMAT_VERSION))
+            stale = check(connection, self.schema, self.name, create=create)
+        if not stale:
+            return
+        if self.read_only:
+            raise older_format(self.name)
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # one at a time
+            if check(connection, self.schema, self.name, create=create):  # nobody else did it meanwhile
+                self._lock(connection, "pg_try_advisory_xact_lock", self.name)
+                migrate(connection, self.schema, self.name, progress=self._progress)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -153,11 +113,7 @@ class PostgresDatabase(Connections):
         with translated(self.name), self._engine.connect() as found:
             connection = found.execution_options(isolation_level="AUTOCOMMIT")
             key = {"lock": _LOCK, "schema": self._key}
-            if not connection.execute(text("SELECT pg_try_advisory_lock(:lock, :schema)"), key).scalar():
-                raise HomeLockedError(
-                    f"{name} is being written by {_holder(connection, key)}; wait until it ends, then run the same "
-                    "command again"
-                )
+            self._lock(connection, "pg_try_advisory_lock", name)
             try:
                 named = text("SELECT set_config('application_name', :name, false), pg_backend_pid()")
                 self._writer_pid = connection.execute(named, {"name": _holder_name()}).one()[1]
@@ -167,6 +123,14 @@ class PostgresDatabase(Connections):
                 with suppress(DBAPIError):  # the server is gone, and the lock with it
                     connection.execute(text("SELECT pg_advisory_unlock(:lock, :schema)"), key)
                 found.invalidate()  # it has a name that others must not have
+
+    def _lock(self, connection: Connection, function: str, name: str) -> None:
+        key = {"lock": _LOCK, "schema": self._key}
+        if not connection.execute(text(f"SELECT {function}(:lock, :schema)"), key).scalar():
+            raise HomeLockedError(
+                f"{name} is being written by {_holder(connection, key)}; wait until it ends, then run the same "
+                "command again"
+            )
 
     def _check_writer(self, connection: Connection) -> None:
         """Refuse to commit when the lock was lost, as it is when the server was started again: another may write."""
@@ -194,21 +158,62 @@ class PostgresDatabase(Connections):
         """A psycopg connection out of the pool, for what SQLAlchemy has no words for; committed at the end.
 
         Args:
-            reads: it sees one moment and cannot write.
+            reads: it sees one moment, that of `one_moment` where this thread is in one, and cannot write.
         """
-        from psycopg import Error
-
-        try:
+        held: Connection | None = getattr(self._held, "connection", None) if reads else None
+        with self._told():
+            if held is not None:
+                yield held.connection.driver_connection
+                return
             with (
                 translated(self.name),
                 (self._reading or self._engine).begin() if reads else self.write() as connection,
             ):
                 yield connection.connection.driver_connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What came past SQLAlchemy, as a sentence."""
+        from psycopg import Error
+
+        try:
+            yield
         except Error as error:
             found = told(error, self.name)
             if found is None:
                 raise
             raise found from error
+
+    @contextmanager
+    def _begun(self) -> Iterator[tuple[Connection, int]]:
+        from psycopg import OperationalError
+
+        # The first statement tells whether the connection is alive, and goes along with BEGIN: one way there and back.
+        self._held.asks = False
+        try:
+            connection = self._connected()
+        finally:
+            self._held.asks = True
+        with self._told(), readable(self.name):
+            try:
+                changes = _first(connection)
+            except OperationalError:
+                connection.invalidate()
+                connection.close()
+                connection = self._connected()
+                changes = _first(connection)
+        with connection:
+            yield connection, changes
+
+    def _ask_whether_alive(self, connection: Any, record: Any, proxy: Any) -> None:
+        """A server that was started again is met by a new connection, not by an error."""
+        from psycopg import Error
+
+        if getattr(self._held, "asks", True):
+            try:
+                self._engine.dialect.do_ping(connection)
+            except Error as error:
+                raise InvalidatePoolError(str(error)) from error
 
     def spelled(self, where: Filter | None) -> tuple[str, dict[str, Any]]:
         """SELECT of the ids of images that can be found and have a file that matches, with psycopg's parameters."""
@@ -233,39 +238,14 @@ class PostgresDatabase(Connections):
             autocommit.exec_driver_sql(f"VACUUM (ANALYZE) {', '.join(names or metadata.tables)}")
 
 
-def _parsed(address: str) -> tuple[URL, str]:
-    """The URL for the driver, and the schema."""
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError):
-        raise ValueError("this is not the URL of a PostgreSQL database") from None  # it may hold a password
-    schema = url.query.get("collection", DEFAULT_SCHEMA)
-    schema = schema if isinstance(schema, str) else schema[0]
-    if not _NAME.fullmatch(schema):
-        raise ValueError(f"{schema!r} cannot be the name of a collection; take a letter, then letters, digits and _")
-    return url.set(drivername="postgresql+psycopg").difference_update_query(["collection"]), schema
+def _first(connection: Connection) -> int:
+    """Begin a transaction, and give the number of changes that it sees."""
+    from psycopg import Pipeline
 
-
-def _connect_args(url: URL, schema: str) -> dict[str, Any]:
-    given = url.query.get("options", "")
-    options = given if isinstance(given, str) else " ".join(given)
-    found: dict[str, Any] = {
-        "options": f'{options} -c search_path="{schema}",public -c timezone=UTC {_ALIVE}'.strip(),
-        "application_name": "dinosearch",
-    }
-    return found if "connect_timeout" in url.query else {**found, "connect_timeout": _PATIENCE}
-
-
-def _shown(url: URL, schema: str) -> str:
-    """The URL without the password and what is the driver's."""
-    plain = URL.create("postgresql+psycopg", url.username, None, url.host, url.port, url.database)
-    shown = plain.update_query_dict({} if schema == DEFAULT_SCHEMA else {"collection": schema})
-    socket_folder = url.query.get("host")
-    return (
-        (shown.update_query_dict({"host": socket_folder}) if socket_folder else shown)
-        .render_as_string()
-        .replace("%2F", "/")
-    )
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, driver.pipeline() if Pipeline.is_supported() else nullcontext():
+        cursor.execute(CHANGES)
+        return int(cursor.fetchone()[0])
 
 
 def _holder_name() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     MetaData,
-    Select,
     Table,
     Text,
     func,
@@ -29,16 +28,22 @@ from dinosearch.store.filters.functions import dinosearch_folder, dinosearch_nam
 from dinosearch.store.filters.postgres_glob import path_regex, text_regex
 from dinosearch.store.filters.syntax import Filter
 from dinosearch.store.paths import PathText, bound
-from dinosearch.store.tables import images, locations
+from dinosearch.store.tables import FILES, images, labels
 
 metadata = MetaData()
 """Tables that only PostgreSQL needs."""
 
-# Each camera with its folded name: SQLite folds by a function of Python's, which a server has not.
+# Each camera and each label with its folded name: SQLite folds by a function of Python's, which a server has not.
 cameras = Table(
     "cameras",
     metadata,
     Column("camera", PathText, primary_key=True),
+    Column("folded", PathText, nullable=False),
+)
+label_names = Table(
+    "label_names",
+    metadata,
+    Column("label", PathText, primary_key=True),
     Column("folded", PathText, nullable=False),
 )
 
@@ -59,10 +64,18 @@ def _keep_id(connection: Connection, table: Table, given: int) -> None:
 
 
 def _note_cameras(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    named = sorted({row["camera"] for row in rows if row["camera"] is not None})
-    if named:
-        values = [{"camera": camera, "folded": camera.casefold()} for camera in named]
-        connection.execute(insert(cameras).on_conflict_do_nothing(), values)
+    _note(connection, cameras, {row["camera"] for row in rows if row["camera"] is not None})
+
+
+def _note_labels(connection: Connection, named: Iterable[str]) -> None:
+    _note(connection, label_names, named)
+
+
+def _note(connection: Connection, table: Table, named: Iterable[str]) -> None:
+    name = next(iter(table.primary_key.columns)).name
+    values = [{name: text, "folded": text.casefold()} for text in sorted(named)]
+    if values:
+        connection.execute(insert(table).on_conflict_do_nothing(), values)
 
 
 def _many(connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -80,22 +93,26 @@ def _revive(connection: Connection, placed: Sequence[tuple[int, int]]) -> None:
     connection.execute(_REVIVE, {"ids": [image_id for image_id, _ in placed], "sizes": [size for _, size in placed]})
 
 
-POSTGRESQL = Dialect(insert, _last_id, _keep_id, _note_cameras, _many, _revive)
+POSTGRESQL = Dialect(insert, _last_id, _keep_id, _note_cameras, _note_labels, _many, _revive)
 
 
 def _text(value: str) -> ColumnElement[str]:
     return literal(bound(value, "postgresql"), Text)
 
 
-def _those(test: ColumnElement[bool]) -> Select[Any]:
-    """The few cameras, which are looked up once and not for each image anew."""
-    return select(cameras.c.camera).where(test)
+_Condition = ColumnElement[bool]
 
 
-_FOLDED = type_coerce(cameras.c.folded, Text)
+def _those(column: ColumnElement[Any], test: Callable[[ColumnElement[str]], _Condition]) -> _Condition:
+    """Whether it is one of the few cameras or labels, which are looked up once and not for each image anew."""
+    names = _NAMES[column]
+    return column.in_(select(next(iter(names.primary_key.columns))).where(test(type_coerce(names.c.folded, Text))))
+
+
+_NAMES: dict[ColumnElement[Any], Table] = {images.c.camera: cameras, labels.c.label: label_names}
 WORDS = Words(
-    lambda column, compare, value: column.in_(_those(compare(_FOLDED, _text(value)))),
-    lambda column, pattern: column.in_(_those(_FOLDED.regexp_match(literal(text_regex(pattern), Text)))),
+    lambda column, compare, value: _those(column, lambda folded: compare(folded, _text(value))),
+    lambda column, pattern: _those(column, lambda folded: folded.regexp_match(literal(text_regex(pattern), Text))),
     lambda column, pattern: column.regexp_match(literal(path_regex(pattern), Text)),
 )
 
@@ -109,8 +126,7 @@ def spelled(where: Filter | None, dialect: Any) -> tuple[str, dict[str, Any]]:
     """
     statement = select(images.c.id).where(images.c.removed.is_(None))
     if where is not None:
-        matching = statement.join(locations, locations.c.image_id == images.c.id)
-        statement = matching.where(compile_filter(where, "postgresql"))
+        statement = statement.select_from(FILES).where(compile_filter(where, "postgresql"))
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     values: dict[str, Any] = {}
     for name, bind in compiled.binds.items():

@@ -19,7 +19,7 @@ from dinosearch.store.connections import Connections
 from dinosearch.store.known import KnownFile, KnownFiles
 from dinosearch.store.paths import under
 from dinosearch.store.sums import Sound, is_sound
-from dinosearch.store.tables import failures, images, locations, roots, settings
+from dinosearch.store.tables import FILES, failures, images, labels, locations, roots, settings
 from dinosearch.store.times import from_microseconds
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _T = TypeVar("_T")
 _IS_OF_ITS_IMAGE = (
     "EXISTS (SELECT 1 FROM locations AS own WHERE own.rowid = locations.rowid AND +own.image_id = images.id)"
 )
+_LABEL_IS_SOUND = f"(labels.image_id IS NULL OR {is_sound(labels)})"
 _RECORD_COLUMNS: tuple[Any, ...] = (
     images.c.id,
     locations.c.path,
@@ -46,9 +47,11 @@ _RECORD_COLUMNS: tuple[Any, ...] = (
     images.c.added,
     images.c.taken,
     images.c.camera,
-    Sound(f"{is_sound(images)} AND {is_sound(locations)} AND {_IS_OF_ITS_IMAGE}"),
+    labels.c.label,
+    labels.c.confidence,
+    labels.c.given,
+    Sound(f"{is_sound(images)} AND {is_sound(locations)} AND {_IS_OF_ITS_IMAGE} AND {_LABEL_IS_SOUND}"),
 )
-_JOINED = locations.join(images, images.c.id == locations.c.image_id)
 _PLACED = exists().where(locations.c.image_id == images.c.id)
 _WAITING = images.c.removed.is_not(None) & _PLACED
 _KNOWN = select(
@@ -152,7 +155,7 @@ class Reader:
         statement = (
             select(locations.c.image_id)
             .distinct()
-            .select_from(_JOINED)
+            .select_from(FILES)
             .where(compile_filter(where, self._database.dialect))
         )
         with self._database.read() as connection:
@@ -167,7 +170,7 @@ class Reader:
             statement = (
                 select(locations.c.image_id)
                 .distinct()
-                .select_from(_JOINED)
+                .select_from(FILES)
                 .where(images.c.removed.is_(None), compile_filter(where, self._database.dialect))
             )
         found: list[np.ndarray] = [np.empty(0, np.int64)]
@@ -260,7 +263,7 @@ def _ids(connection: Connection, statement: Select[Any]) -> np.ndarray:
 
 
 def _records(where: Filter | None, dialect: str) -> Select[Any]:
-    statement = select(*_RECORD_COLUMNS).select_from(_JOINED)
+    statement = select(*_RECORD_COLUMNS).select_from(FILES)
     if where is None:
         return statement
     from dinosearch.store.filters import compile_filter
@@ -276,8 +279,11 @@ def damaged_row(what: str) -> DamagedHomeError:
 
 
 def _record(row: Sequence[Any]) -> ImageRecord:
-    image_id, path, sha256, width, height, kind, size, mtime_ns, added, taken, camera, sound = row
+    image_id, path, sha256, width, height, kind, size, mtime_ns, added, taken, camera, *named, sound = row
     if not sound:
         raise damaged_row(f"the file of image id:{image_id}")
     modified = from_microseconds(mtime_ns // 1000).replace(tzinfo=timezone.utc)
-    return ImageRecord(image_id, path, sha256, width, height, kind, size, modified, added, taken, camera)
+    label, confidence, given = named
+    is_given = None if given is None else bool(given)
+    of_image = (size, modified, added, taken, camera, label, confidence, is_given)
+    return ImageRecord(image_id, path, sha256, width, height, kind, *of_image)

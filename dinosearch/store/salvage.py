@@ -33,6 +33,8 @@ _UNREADABLE = {
     "roots": "records of folders cannot be read ({error}); run: dinosearch index FOLDER",
     "failures": "records of unreadable files cannot be read ({error})",
     "verdicts": "verdicts cannot be read ({error})",
+    "labels": "labels cannot be read ({error}); vote again with: dinosearch label",
+    "not_duplicates": "what was said of pairs that are no duplicates cannot be read ({error})",
     "state": "the count of changes cannot be read ({error})",
 }
 """By table: what is said where pages of it are gone."""
@@ -179,6 +181,8 @@ def _named(table: Table, row: tuple[Any, ...]) -> str:
         "roots": f"the folder {said} and its options",
         "failures": f"what was wrong with {said}",
         "verdicts": "a verdict",
+        "labels": f"the label of image id:{row[0]}",
+        "not_duplicates": "what was said of a pair that is no duplicate",
         "state": "the count of changes",
         "locations": f"the file {said}",
     }[table.name]

@@ -15,26 +15,28 @@ from sqlalchemy import Row, select
 
 from dinosearch.errors import DamagedHomeError
 from dinosearch.protocols import Progress
-from dinosearch.records import Fingerprint, Generation, IndexInfo, Verdict
+from dinosearch.records import Fingerprint, Generation, IndexInfo
 from dinosearch.store.changes import note_changes, went_back
 from dinosearch.store.checking import check
 from dinosearch.store.database import Database, file_of
 from dinosearch.store.dialects import dialect_of
 from dinosearch.store.faults import translated
-from dinosearch.store.reading import Reader, damaged_row
+from dinosearch.store.reading import damaged_row
 from dinosearch.store.salvage import Salvaged, salvage
 from dinosearch.store.sums import Sound, is_sound
-from dinosearch.store.tables import generations, verdicts
+from dinosearch.store.tables import generations
+from dinosearch.store.tagged import Tagged
 from dinosearch.store.transaction import Transaction
 
 if TYPE_CHECKING:
+    from dinosearch.records.facets import Facets
     from dinosearch.store.postgres import PostgresDatabase
 
 # All of them, as damage may make the current one look like an old one.
 _GENERATIONS = select(generations, Sound(is_sound(generations)).label("sound"))
 
 
-class MetadataStore(Reader):
+class MetadataStore(Tagged):
     """SQLite file or PostgreSQL schema with the truth about images; one writer, any number of readers anywhere.
 
     Also a context manager that closes itself. Every method raises HomeLockedError, DamagedHomeError or another
@@ -63,7 +65,8 @@ class MetadataStore(Reader):
         if isinstance(path, str) and path.startswith(("postgresql", "postgres:")):
             from dinosearch.store.postgres import PostgresDatabase
 
-            return cls(PostgresDatabase(path, create=create and not read_only, read_only=read_only))
+            creates = create and not read_only
+            return cls(PostgresDatabase(path, create=creates, read_only=read_only, progress=progress))
         return cls(Database(file_of(path), create=create, read_only=read_only, progress=progress))
 
     @property
@@ -112,9 +115,7 @@ class MetadataStore(Reader):
 
     def changes(self) -> int:
         """Number of writing transactions so far, of all processes; cheap to ask before every query."""
-        with self._database.read() as connection:
-            # As text: several times a query, and SQLAlchemy takes as long again to make it from objects.
-            return int(connection.exec_driver_sql("SELECT changes FROM state").scalar_one())
+        return self._database.changes()
 
     def generation(self, kind: str = "images") -> Generation | None:
         """The current generation of a kind; None before the first."""
@@ -166,22 +167,6 @@ class MetadataStore(Reader):
         with self.transaction() as transaction:
             transaction.drop_generations(kind)
 
-    def put_verdicts(self, made: Iterable[Verdict]) -> None:
-        """Remember verdicts; a later one on the same query and image replaces the earlier."""
-        with self.transaction() as transaction:
-            transaction.put_verdicts(made)
-
-    def forget_verdicts(self, query_sha256: str, image_ids: Iterable[int]) -> None:
-        """Forget what was said of a query and these images."""
-        with self.transaction() as transaction:
-            transaction.forget_verdicts(query_sha256, image_ids)
-
-    def verdicts(self) -> list[Verdict]:
-        """All verdicts, by query and image."""
-        with self._database.read() as connection:
-            rows = connection.execute(select(verdicts).order_by(verdicts.c.query_sha256, verdicts.c.image_id))
-            return [Verdict(**{**row._mapping, "same": bool(row.same)}) for row in rows]
-
     def set_setting(self, key: str, value: Any) -> None:
         """Remember a JSON-ready value under a name."""
         with self.transaction() as transaction:
@@ -230,6 +215,13 @@ class MetadataStore(Reader):
         if problems:
             raise DamagedHomeError(f"{self._database.name}: {problems[0]}; mend it with: dinosearch verify --repair")
         self._database.vacuum()
+
+    def facets(self) -> Facets:
+        """Counts of files by what filters ask for, and the spans of their numbers."""
+        from dinosearch.store.facets import read_facets
+
+        with self._database.read() as connection:
+            return read_facets(connection)
 
     def __enter__(self) -> MetadataStore:
         return self

@@ -156,12 +156,36 @@ verdicts = Table(
     Column("made", UtcTime, nullable=False),
 )
 
+# What an image is called, once for each: by a person (`given` 1), or by a vote of its neighbours (0). No foreign key,
+# as with verdicts.
+labels = Table(
+    "labels",
+    metadata,
+    Column("image_id", _Id, primary_key=True, autoincrement=False),
+    Column("label", PathText, nullable=False),  # may be the name of a folder
+    Column("confidence", Float, nullable=False),  # share of the vote, 0..1
+    Column("given", Integer, nullable=False),
+    Column("made", UtcTime, nullable=False),
+)
+
+# Pairs that a person said are no duplicates, the smaller id first.
+not_duplicates = Table(
+    "not_duplicates",
+    metadata,
+    Column("first_id", _Id, primary_key=True, autoincrement=False),
+    Column("second_id", _Id, primary_key=True, autoincrement=False),
+    Column("made", UtcTime, nullable=False),
+)
+
 roots = Table(
     "roots",
     metadata,
     Column("path", PathText, primary_key=True),
     Column("options", JSON, nullable=False),
 )
+
+# What a filter asks: each file with its image and, where there is one, its label.
+FILES = locations.join(images, images.c.id == locations.c.image_id).outerjoin(labels, labels.c.image_id == images.c.id)
 
 # Checksums of all rows. Tables that need others to be there first come behind them.
 SUMS = {table: sum_index(table) for table in metadata.sorted_tables}

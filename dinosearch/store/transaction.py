@@ -5,17 +5,17 @@ It commits nothing itself; `MetadataStore.transaction` does, so that a batch is 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
-from dinosearch.records import Fingerprint, FoundFile, Generation, ImageFacts, ImageInfo, IndexInfo, Problem, Verdict
+from dinosearch.records import Fingerprint, FoundFile, Generation, ImageFacts, ImageInfo, IndexInfo, Problem
 from dinosearch.store.dialects import dialect_of
 from dinosearch.store.reading import CHUNK, chunks
-from dinosearch.store.tables import failures, generations, images, locations, roots, settings, state, verdicts
+from dinosearch.store.said import Saying
+from dinosearch.store.tables import failures, generations, images, locations, roots, settings, state
 
 # A 64-bit integer of nanoseconds ends in the year 2262; file systems may hold later (and nonsensical) times. The last
 # millisecond is left free, so that a filter can name a moment behind every stored one.
@@ -24,7 +24,7 @@ _ORPHAN = ~exists().where(locations.c.image_id == images.c.id)
 _FACTS = [images.c[name] for name in ("id", "width", "height", "format", "taken", "camera", "added")]
 
 
-class Transaction:
+class Transaction(Saying):
     """Collects what is to be written; later calls for the same path replace earlier ones.
 
     Args:
@@ -164,21 +164,6 @@ class Transaction:
         for part in chunks((int(image_id) for image_id in ids), CHUNK):
             self._execute(update(images).where(images.c.id.in_(part)).values(removed=self._now if waits else None))
 
-    def put_verdicts(self, made: Iterable[Verdict]) -> None:
-        """Remember verdicts; a later one on the same query and image replaces the earlier."""
-        statement = self._dialect.upsert(verdicts)
-        changed = {name: statement.excluded[name] for name in ("same", "score", "generation", "made")}
-        statement = statement.on_conflict_do_update(index_elements=["query_sha256", "image_id"], set_=changed)
-        rows = [{**dataclasses.asdict(verdict), "same": int(verdict.same)} for verdict in made]
-        if rows:
-            self._execute(statement, rows)
-
-    def forget_verdicts(self, query_sha256: str, image_ids: Iterable[int]) -> None:
-        """Forget what was said of a query and these images."""
-        gone = delete(verdicts).where(verdicts.c.query_sha256 == query_sha256)
-        for part in chunks((int(image_id) for image_id in image_ids), CHUNK):
-            self._execute(gone.where(verdicts.c.image_id.in_(part)))
-
     def forget_removed(self, ids: Iterable[int] | None = None) -> None:
         """Drop the rows of removed images, all or of these ids; an image that has a file stays. Ids are not reused."""
         self.flush()  # what lost its last file in this transaction counts too
@@ -187,7 +172,7 @@ class Transaction:
             self._execute(gone)
         for part in chunks((int(image_id) for image_id in ids or ()), CHUNK):
             self._execute(gone.where(images.c.id.in_(part)))
-        self._execute(delete(verdicts).where(~exists().where(images.c.id == verdicts.c.image_id)))
+        self._forget_said()
 
     def add_root(self, path: str, options: Mapping[str, Any] | None = None) -> None:
         """Remember an indexed folder, archive or file, with JSON-ready options; replaces what was known of it."""
@@ -260,7 +245,7 @@ class Transaction:
         if not self._execute(update(generations).where(generations.c.number == number).values(values)):
             raise ValueError(f"there is no generation {number}")
 
-    def _execute(self, statement: Any, rows: list[dict[str, Any]] | None = None) -> int:
+    def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> int:
         self._wrote = True
         if rows is not None:
             return self._dialect.many(self._connection, statement, rows)

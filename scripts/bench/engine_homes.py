@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -157,7 +157,31 @@ def timed(collection: Collection, queries: np.ndarray, seconds: float, where: st
     return times
 
 
-def rate(collection: Collection, queries: np.ndarray, seconds: float, threads: int) -> float:
+def bare(collection: Collection, queries: np.ndarray, seconds: float) -> list[float]:
+    """Milliseconds of what pgvector's manual asks, sent by its driver and nothing else: the floor of a query there."""
+    search = collection._opened.search()._rows  # type: ignore[union-attr]
+    half = f"halfvec({search.dimension})"
+    statement = f"SELECT id FROM {search.table} ORDER BY (embedding::{half}) <#> %s::{half} LIMIT {K}"
+    texts = [str(query.tolist()) for query in queries]
+    times, end = [], time.perf_counter() + seconds
+    with search.engine.cursor(reads=True) as cursor:
+        while time.perf_counter() < end:
+            began = time.perf_counter()
+            cursor.execute(statement, (texts[len(times) % len(texts)],)).fetchall()
+            times.append(1000 * (time.perf_counter() - began))
+    return times
+
+
+Ask = Callable[[Collection, np.ndarray], object]
+ASKS: dict[str, Ask] = {
+    "rank": lambda collection, query: collection.rank(query, K),
+    "hits": lambda collection, query: collection.search_vectors(query, K),
+    "hits, balanced": lambda collection, query: collection.search_vectors(query, K, rerank="balanced"),
+}
+"""Kinds of questions: ids and scores; these with their files; after re-ranking, as `query` asks by default."""
+
+
+def rate(collection: Collection, queries: np.ndarray, seconds: float, threads: int, ask: Ask = ASKS["rank"]) -> float:
     """Queries a second of so many callers, each with one query at a time."""
     end, counts = time.perf_counter() + seconds, [0] * threads
     barrier = threading.Barrier(threads)
@@ -165,7 +189,7 @@ def rate(collection: Collection, queries: np.ndarray, seconds: float, threads: i
     def call(number: int) -> None:
         barrier.wait()
         while time.perf_counter() < end:
-            collection.rank(queries[(number + threads * counts[number]) % len(queries)][None], K)
+            ask(collection, queries[(number + threads * counts[number]) % len(queries)][None])
             counts[number] += 1
 
     with ThreadPoolExecutor(threads) as pool:

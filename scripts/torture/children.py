@@ -155,11 +155,11 @@ def preload() -> None:
     gc.freeze()  # so that children do not touch, and copy, all the pages that they share with this process
 
 
-def look(home: Path, told: Path, *, repair: bool = False, retry: Step | None = None) -> Found:
+def look(home: Path | str, told: Path, *, repair: bool = False, retry: Step | None = None) -> Found:
     """`examine` in a child, so that a crash or a hang is found and not suffered.
 
     Args:
-        home: the folder.
+        home: the folder or address.
         told: file for what the child finds.
         repair: see `examine`.
         retry: run this afterwards, where it makes sense, and look again: it must be as after it.

@@ -62,6 +62,12 @@ def given(folder: Path) -> dict[str, bytes]:
     return found
 
 
+def bad_files(files: dict[str, bytes]) -> int:
+    """How many of what `given` lists are no images."""
+    bad = {hashlib.sha256(content).digest() for content in BAD}
+    return sum(digest in bad for digest in files.values())
+
+
 def judge(source: Path, out: Path, reference: Path) -> list[str]:
     """What is wrong with a finished job's folder; nothing where all is as it should be."""
     from pyarrow import parquet

@@ -34,11 +34,11 @@ class Found:
     seconds: float = 0.0
 
 
-def examine(home: Path, *, repair: bool = False) -> Found:
+def examine(home: Path | str, *, repair: bool = False) -> Found:
     """Look at a home.
 
     Args:
-        home: its folder; where there is no collection yet, one is begun.
+        home: its folder or address; where there is no collection yet, one is begun.
         repair: mend it first, because damage was done to it.
     """
     found = Found()
@@ -56,11 +56,12 @@ def examine(home: Path, *, repair: bool = False) -> Found:
         report = collection.verify()
         found.problems += [f"verify: {problem.path}: {problem.reason}" for problem in report.problems]
         _look(collection, found)
-    _look_at_tables(home, found)
+    if isinstance(home, Path):
+        _look_at_tables(home, found)
     return found
 
 
-def _opened(home: Path) -> Collection:
+def _opened(home: Path | str) -> Collection:
     for model in MODELS:
         try:
             return Collection.open(home, create=True, embedder=Colours(model))

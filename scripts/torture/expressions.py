@@ -43,7 +43,9 @@ NUMBERS = (
 )
 TEXT, TIMES = ("path", "name", "folder"), ("taken", "modified", "added")
 ORDERED = ("=", "!=", "<", "<=", ">", ">=")
-FIELDS = (*TEXT, "camera", "format", "size", "width", "height", "megapixels", "aspect", "id", *TIMES)
+WORDED = (*TEXT, "camera", "label")
+NUMBERED = ("size", "width", "height", "megapixels", "aspect", "confidence", "id")
+FIELDS = (*WORDED, "format", *NUMBERED, *TIMES)
 INJECTIONS = """x'; DROP TABLE images; --
 ' OR '1'='1
 id = 1; DELETE FROM images
@@ -114,6 +116,10 @@ def records(rng: random.Random, count: int) -> list[dict[str, Any]]:
             "taken": taken.isoformat() if taken else None,
             "camera": rng.choice(CAMERAS),
         }
+        label = rng.choice(CAMERAS)
+        if label:
+            said = (label, rng.choice([0, 0.003, 1 / 3, 0.333, 0.5, 1]), rng.random() < 0.5)
+            found[path] |= dict(zip(("label", "label_confidence", "label_given"), said, strict=True))
     return list(found.values())
 
 
@@ -199,7 +205,7 @@ class Writer:
             word = rng.choice(["missing", "known"])
             missing = word == "missing"
             return f"{name} {self._case('is')} {self._case(word)}", lambda r: (value_of(field, r) is None) == missing
-        if field in (*TEXT, "camera") and kind < 5:
+        if field in WORDED and kind < 5:
             pattern = self._pattern(field)
             return f"{name}{self._space()}~{self._space()}{self._quoted(pattern)}", globbed(field, pattern)
         if kind < 7:
@@ -209,7 +215,7 @@ class Writer:
             if rng.random() < 0.5:
                 return f"{name} {self._case('in')} ({values})", lambda r: any(test(r) for test in tests)
             return f"{name} not {self._case('in')} ({values})", lambda r: not any(test(r) for test in tests)
-        sign = rng.choice(ORDERED[:2] if field in (*TEXT, "camera", "format") else ORDERED)
+        sign = rng.choice(ORDERED[:2] if field in (*WORDED, "format") else ORDERED)
         text, test = self._value(field)
         return f"{name}{self._space()}{sign}{self._space()}{text}", test(sign)
 
@@ -231,7 +237,7 @@ class Writer:
         if field == "size":
             text = rng.choice(SIZES)
             return self._quoted(text), lambda sign: compared(field, sign, _bytes(text))
-        if field in (*TEXT, "camera"):
+        if field in WORDED:
             actual = value_of(field, rng.choice(self._files)) if rng.random() < 0.8 else rng.choice(WORDS)
             wanted = actual or ""
             return self._quoted(wanted), lambda sign: compared(field, sign, wanted)
@@ -245,7 +251,7 @@ class Writer:
         made, cut = "", rng.randrange(6)
         for character in value:
             draw = rng.random()
-            if character == "/" and draw < 0.2 and field != "camera":
+            if character == "/" and draw < 0.2 and field not in ("camera", "label"):
                 made += "/**/"
             elif draw < 0.1 and character not in "/:":
                 made += rng.choice(

@@ -30,12 +30,12 @@ def value_of(field: str, record: dict[str, Any]) -> Any:
         return record["width"] * record["height"] / 1_000_000
     if field == "aspect":
         return record["width"] / record["height"]
-    value = record[field]
+    value = record.get({"confidence": "label_confidence"}.get(field, field))
     if value is None:
         return None
     if field in ("taken", "modified", "added"):
         return datetime.fromisoformat(value.replace("Z", "+00:00")).replace(tzinfo=None)
-    return value.casefold() if field == "camera" else value
+    return value.casefold() if field in ("camera", "label") else value
 
 
 def compared(field: str, sign: str, value: Any) -> Test:
@@ -80,7 +80,7 @@ def span(date: str) -> tuple[datetime, datetime]:
 
 def globbed(field: str, pattern: str) -> Test:
     """`field ~ pattern`: the pattern matches the whole value."""
-    if field == "camera":
+    if field in ("camera", "label"):
         tokens = _tokens(pattern.casefold(), deep=False)
         return lambda record: (value := value_of(field, record)) is not None and _fits(tokens, value, True)
     tokens = _tokens(pattern + "**" if pattern.endswith("/") else pattern, deep=True)

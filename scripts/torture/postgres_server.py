@@ -88,6 +88,12 @@ class PostgresServer:
         self._run(*psql, f"CREATE DATABASE {NAME}")
         self.stop()
 
+    def dump(self) -> str:
+        """The SQL that makes again what is in the database."""
+        flags = ("--inserts", "--no-owner", "--no-privileges")
+        command = [self._binaries / "pg_dump", *flags, "-h", str(self.folder), "-U", "postgres", NAME]
+        return subprocess.run([*self._as_user(), *command], capture_output=True, text=True, check=True, cwd="/").stdout
+
     def kill(self) -> None:
         """Kill -9 of the server and all its processes at once."""
         if self._process is None:

@@ -18,6 +18,7 @@ PORT = 6379
 HEAD = "10.9.0.1"
 AUTH = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 """What whoever talks to the cluster needs in its environment."""
+_STARTS_WITHIN, _RUNS = 60, "Ray runtime started"
 _STORE = 300 << 20  # bytes of each node's object store
 
 
@@ -43,11 +44,10 @@ class Nodes:
         self.numbers = list(range(2, count + 1))
 
     def __enter__(self) -> Nodes:
-        self._start(1)
-        time.sleep(5)
-        for number in self.numbers:
+        for number in (1, *self.numbers):  # two that start at once take the same name for their sockets
+            self._log(number).unlink(missing_ok=True)
             self._start(number)
-        time.sleep(5)
+            self._wait(number)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,6 +74,18 @@ class Nodes:
         """Bring a killed node back; Ray takes it for a new one."""
         self._start(number)
 
+    def _log(self, number: int) -> Path:
+        return Path(f"{self._folder}-{number}.log")
+
+    def _wait(self, number: int) -> None:
+        """Until a node says that it runs, and a moment for the head to hear of it."""
+        until = time.monotonic() + _STARTS_WITHIN
+        while _RUNS not in self._log(number).read_text(errors="replace"):
+            if time.monotonic() > until:
+                raise SystemExit(f"node {number} has not started in {_STARTS_WITHIN} s, see {self._log(number)}")
+            time.sleep(0.1)
+        time.sleep(2)
+
     def _start(self, number: int) -> None:
         role = (
             ["--head", f"--port={PORT}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={self._folder}"]
@@ -90,7 +102,7 @@ class Nodes:
                 "--disable-usage-stats",
                 "--block",
             ],
-            stdout=open(f"{self._folder}-{number}.log", "a"),
+            stdout=open(self._log(number), "a"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env={**os.environ, **AUTH},

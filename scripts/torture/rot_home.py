@@ -64,6 +64,8 @@ class RotHome:
             collection.calibrate(sample=20)
             collection.confirm(self.photos / "0" / "000.png", "id:2")
             collection.reject(self.photos / "0" / "000.png", "id:3")
+            collection.tag([1, 2, 3], ["LABELLED", "other", "other"], [1, 0.5, 0.75], given=False)
+            collection.say_not_duplicates([(1, 2), (5, 9)])
             collection.remove(str(self.photos / "2" / "047.png"))
         shutil.copytree(self.closed, self.open)
         with Collection.open(self.open, embedder=Detailed()) as collection:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dinosearch import Collection
 from dinosearch.collection.indexing import run as indexing
+from dinosearch.collection.keeping import received
 from dinosearch.vectors.header import BLOCK_ROWS, HEADER_BYTES, read_header
 from dinosearch.vectors.vector_file import block_of
 from torture.photos import MODELS, Colours, sha256_of
@@ -127,7 +128,7 @@ def vector_places(home: Path, contents: set[str], count: int, rng: random.Random
     return rng.sample(places, min(count, len(places)))
 
 
-def run(step: Step, home: Path, tell: Tell) -> None:
+def run(step: Step, home: Path | str, tell: Tell) -> None:
     """Run the verb in this process, acknowledging `begun`, what it reports, and `ended`."""
     if not hasattr(indexing, "_BATCH"):
         raise AttributeError("indexing._BATCH has another name now; small batches need it")
@@ -149,6 +150,11 @@ def _placed(tell: Tell) -> Callable[[str, int, int | None], None]:
 
 def _run_index(collection: Collection, asked: Mapping[str, Any], tell: Tell) -> None:
     collection.index(asked["folder"], index_type=asked["index_type"], progress=_placed(tell))
+
+
+def _run_import(collection: Collection, asked: Mapping[str, Any], tell: Tell) -> None:
+    received._BATCH = asked["batch"]
+    collection.import_(asked["export"], progress=lambda stage, done, total: stage == "import" and tell("placed", done))
 
 
 def _run_refine(collection: Collection, asked: Mapping[str, Any], tell: Tell) -> None:
@@ -178,6 +184,7 @@ RUN: dict[str, Callable[[Collection, Mapping[str, Any], Tell], Any]] = {
     "add": _run_index,
     "remove": lambda collection, asked, tell: collection.remove(*asked["targets"]),
     "compact": lambda collection, asked, tell: collection.compact(),
+    "import": _run_import,
     "refine": _run_refine,
     "repair": _run_repair,
     "migrate": _run_migrate,

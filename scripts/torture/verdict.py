@@ -93,9 +93,10 @@ class Verdict:
         """A run ended well, in this way."""
         self.outcomes[outcome] += times
 
-    def fail(self, number: int | str, reason: str) -> None:
-        """Run `number` ended badly; it is printed at once with the command that does it again."""
-        self.failures.append(f"{reason}; again: {self._replay} --seed {self.seed} --only {number}")
+    def fail(self, number: int | str | None, reason: str) -> None:
+        """Run `number`, None for all as one, ended badly; it is printed at once with the command that does it again."""
+        only = "" if number is None else f" --only {number}"
+        self.failures.append(f"{reason}; again: {self._replay} --seed {self.seed}{only}")
         print(f"FAIL {self.name}: {self.failures[-1]}", flush=True)
 
     def figure(self, name: str, value: float | str) -> None:

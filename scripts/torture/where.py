@@ -40,8 +40,9 @@ class Filters:
         self._collection.import_(folder / "export")
         self.files = list(self._collection.files())
         kept = ("path", "width", "height", "format", "size", "modified", "taken", "camera")
-        found = [{name: file[name] for name in kept} for file in self.files]
-        wanted = [{name: line[name] for name in kept} for line in made]
+        kept += ("label", "label_confidence", "label_given")
+        found = [{name: file.get(name) for name in kept} for file in self.files]
+        wanted = [{name: line.get(name) for name in kept} for line in made]
         assert sorted(found, key=lambda f: f["path"]) == sorted(wanted, key=lambda f: f["path"]), "import changed them"
         self.home = folder / "home"
         self._tables = folder / "home" / "metadata.sqlite"

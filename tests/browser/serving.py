@@ -14,7 +14,12 @@ from pathlib import Path
 def served(folder: Path, *arguments: str) -> Iterator[str]:
     """The address of `dinosearch serve` with these arguments, which ends afterwards; `folder` is for what it keeps."""
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "DINOSEARCH_OFFLINE": "1"}
+    environment = {
+        **os.environ,
+        "XDG_CACHE_HOME": str(folder),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "DINOSEARCH_OFFLINE": "1",
+    }
     environment.pop("DINOSEARCH_TOKEN", None)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.browser.actions import open_page, results, until
@@ -79,6 +80,12 @@ def test_a_token_opens_the_page_and_its_collections(new_page: Callable[..., Page
         page.wait_for_selector(".hero")
         assert "c=again" in page.url
         assert "photos of again" in (page.text_content(".lead") or "")
+        cookie = {"Cookie": "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())}
+        assert httpx.get(f"{address}v1/collections", headers=cookie).status_code == 200
+        page.get_by_role("link", name="Collection").click()
+        page.get_by_role("button", name="Log out").click()
+        page.get_by_label("Token").wait_for()
+        assert httpx.get(f"{address}v1/collections", headers=cookie).status_code == 401, "also for a copy of the cookie"
         page.goto("about:blank")  # the server ends before the browser
 
 

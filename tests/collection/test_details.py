@@ -177,7 +177,7 @@ def test_an_empty_collection_and_an_embedder_without_tokens(tmp_path: Path, fake
 def test_an_unreadable_file_does_not_make_every_run_begin_anew(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dinosearch.collection.derived.detailing.SAMPLE", 4)
+    monkeypatch.setattr("dinosearch.collection.derived.details.SAMPLE", 4)
     shutil.copytree(photos, tmp_path / "photos")
     with Collection.open(tmp_path / "home", create=True, model="mini") as collection:
         collection.index(tmp_path / "photos")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dinosearch.engines import parse_address
 from dinosearch.engines.milvus import MilvusEngine
 from dinosearch.engines.milvus_client import MilvusConnection
-from dinosearch.engines.milvus_filters import LOCATION_FIELDS, compile_condition
+from dinosearch.engines.milvus_filters import STORE_FIELDS, compile_condition
 from dinosearch.engines.milvus_search import MilvusSearch
 from dinosearch.records import ImageFacts, ImageInfo, ImageRecord
 from dinosearch.store import FIELDS, matches, parse_filter
@@ -84,7 +84,7 @@ def decided_here(expression: Expression) -> bool:
     if isinstance(expression, And | Or):
         return all(map(decided_here, expression.parts))
     assert isinstance(expression, Comparison | Among | Glob | Missing)
-    return expression.field not in LOCATION_FIELDS and not isinstance(expression, Glob)
+    return expression.field not in STORE_FIELDS and not isinstance(expression, Glob)
 
 
 def hold(filled: Filled, text: str) -> None:

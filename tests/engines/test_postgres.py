@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 from torture.postgres_server import PostgresServer, missing
 
 from dinosearch import Collection
@@ -142,6 +144,36 @@ def test_who_lost_the_lock_commits_nothing(own: PostgresServer) -> None:
         with store.writer("here"):
             store.set_setting("a", 3)
         assert store.setting("a") == 3
+
+
+def test_a_question_takes_one_transaction_and_finds_another_session_where_its_own_ended(
+    postgres_url: str, database: psycopg.Connection, tmp_path: Path
+) -> None:
+    rows, ids = unit(300, 5), np.arange(1, 301)
+    taken = 0
+
+    def count(*_: object) -> None:
+        nonlocal taken
+        taken += 1
+
+    with filled(Where("pgvector", postgres_url, {}), tmp_path, rows) as collection:
+        for _ in range(3):
+            ended = database.execute(
+                "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+                "WHERE application_name = 'dinosearch'"
+            ).fetchone()
+            assert ended is not None and ended[0] > 0
+            database.rollback()
+            found, _ = collection.rank(rows[7], 5)
+            assert found[0].tolist() == nearest(rows, ids, rows[7], 5)
+        for _ in range(10):  # until no session of before is kept
+            collection.rank(rows[:1], 5)
+        event.listen(Pool, "checkout", count)
+        try:
+            collection.rank(rows[:3], 5)
+        finally:
+            event.remove(Pool, "checkout", count)
+    assert taken == 1
 
 
 def test_the_index_answers_filters_of_all_sizes(postgres_url: str, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Indexed:
 
 @contextmanager
 def serving(*arguments: str | Path, cache: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    process = start(*arguments, XDG_CACHE_HOME=str(cache))
+    process = start(*arguments, XDG_CACHE_HOME=str(cache), XDG_STATE_HOME=str(cache))
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip().rstrip("/")

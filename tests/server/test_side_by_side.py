@@ -1,8 +1,7 @@
-"""Concurrent questions are embedded side by side where the embedder can, and take turns in what Python computes."""
+"""Concurrent questions are embedded side by side where the embedder can."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,6 @@ import pytest
 from dinosearch.embedding import open_embedder
 from dinosearch.server.work.batching import BatchingEmbedder, batching
 from dinosearch.server.work.side_by_side import SideBySideEmbedder
-from dinosearch.server.work.threads import Work
-from dinosearch.timing import stage
 from tests.conftest import FakeEmbedder
 
 LONG = 30
@@ -87,39 +84,3 @@ def test_the_bundled_model_gives_the_same_vectors_beside_as_alone() -> None:
     with ThreadPoolExecutor(6) as pool:
         together = np.concatenate(list(pool.map(lambda picture: embedder.embed([picture]), pictures)))
     assert np.all(np.sum(alone * together, axis=1) >= 0.9999)
-
-
-def test_few_compute_in_python_at_once_and_waiting_for_the_model_takes_no_turn() -> None:
-    work, lock = Work(8, 8, LONG, turns=2), threading.Lock()
-    computing = most = inside_model = 0
-    full, go = threading.Event(), threading.Event()
-
-    def compute() -> None:
-        nonlocal computing, most
-        with lock:
-            computing += 1
-            most = max(most, computing)
-        threading.Event().wait(0.01)
-        with lock:
-            computing -= 1
-
-    def call() -> None:
-        nonlocal inside_model
-        compute()
-        with stage("embed"):
-            with lock:
-                inside_model += 1
-                if inside_model == 8:
-                    full.set()
-            assert go.wait(LONG)
-        compute()
-
-    async def test() -> None:
-        calls = [asyncio.create_task(work.run(call)) for _ in range(8)]
-        assert await asyncio.to_thread(full.wait, LONG), "a question that waits for the model keeps others out"
-        go.set()
-        await asyncio.gather(*calls)
-
-    asyncio.run(test())
-    work.close()
-    assert most == 2

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dinosearch.records import FoundFile, ImageInfo, ImageRecord
+from dinosearch.records import FoundFile, ImageInfo, ImageRecord, Label
 from dinosearch.store import FIELDS, MetadataStore, matches, parse_filter
 from dinosearch.store.filters.fields import FORMATS, KINDS
 from dinosearch.store.times import to_microseconds
@@ -36,6 +36,8 @@ WORDS = [
     "",
 ]
 CAMERAS = ["Canon EOS 80D", "CANON eos 80d", "Stra\u00dfe", "NIKON/Z 9", "a*b", "", 'it\'s "x"', "or", "\ud800"]
+LABELS = ["cat", "Cat", "Stra\u00dfe", "a*b", 'it\'s "x"', "\udcff", "Canon EOS 80D", "or"]
+SHARES = [0.0, 0.333, 0.8, 1 / 3, 1.0]
 MOMENTS = [
     datetime(2019, 12, 31, 23, 59, 59, 999999),
     datetime(2020, 1, 1),
@@ -106,7 +108,27 @@ def filled(
                     )
                 )
         added = {record.id: record.added for record in store.iter_records()}
-        yield store, [dataclasses.replace(record, added=added[record.id]) for record in expected]
+        expected = [dataclasses.replace(record, added=added[record.id]) for record in expected]
+        called = labelled(expected)
+        now = datetime.now(timezone.utc)
+        store.put_labels(
+            Label(r.id, r.label, r.label_confidence, r.label_given, now)
+            for r in called
+            if r.label is not None and r.label_confidence is not None and r.label_given is not None
+        )
+        yield store, called
+
+
+def labelled(records: list[ImageRecord]) -> list[ImageRecord]:
+    """Most of them with a label, whose confidence often stands on the edge of a filter."""
+    chance, found = random.Random(21), []
+    for record in records:
+        label = chance.choice([None, *LABELS])
+        share, is_given = chance.choice(SHARES), chance.random() < 0.5
+        if label is not None:
+            record = dataclasses.replace(record, label=label, label_confidence=share, label_given=is_given)
+        found.append(record)
+    return found
 
 
 def quoted(text: str) -> st.SearchStrategy[str]:
@@ -116,7 +138,7 @@ def quoted(text: str) -> st.SearchStrategy[str]:
 PATHS = [place.path for place, _ in make_files()]
 VALUES: dict[str, st.SearchStrategy[str]] = {
     "path": st.sampled_from(PATHS + WORDS + ["/a", "/"]).flatmap(quoted),
-    "text": st.sampled_from(CAMERAS + WORDS + ["canon EOS 80d", "STRASSE"]).flatmap(quoted),
+    "text": st.sampled_from(CAMERAS + WORDS + LABELS + ["canon EOS 80d", "STRASSE"]).flatmap(quoted),
     "format": st.sampled_from(["jpeg", "JPG", "Heic", "avif", "tif", "'png'"]),
     "number": st.sampled_from(
         ["0", "1", "-1", "+3", "1000", "4000.0", "0.333", "0.003", "1.5", "12", "999999999999999"]
@@ -171,7 +193,7 @@ def test_sql_means_what_python_means(filled: tuple[MetadataStore, list[ImageReco
 
 
 COMPARED = {
-    "number": ["0", "1", "3", "0.333", "1000", "4000"],
+    "number": ["0", "1", "3", "0.333", "0.8", "1000", "4000"],
     "size": ["0", "999", "1kB", "1KiB", "2MB"],
     "time": [f"'{date}'" for date in DATES],
     "moment": [f"'{date}'" for date in DATES] + ["2020-02-29T14:30:15.5+02:00"],
@@ -194,7 +216,9 @@ def test_the_random_filters_are_worth_it(filled: tuple[MetadataStore, list[Image
     for text in (
         "path ~ 'a/**'", "name = a", "folder ~ '/a/'", "size > 1kB", "width >= 1000", "megapixels = 3", "aspect < 1",
         "format in (jpg, heic)", "camera ~ '*CANON*'", "camera = 'strasse'", "camera is missing", "taken = 2020-02",
-        "taken > 2019", "modified <= 2020-02-29", "modified = 2020-02-29T14:30:15.5+02:00", "id <= 50",
+        "taken > 2019", "label = CAT", "label ~ 'stra*'", "label is missing", "confidence >= 0.8",
+        "label = cat and confidence >= 0.8", "modified <= 2020-02-29", "modified = 2020-02-29T14:30:15.5+02:00",
+        "id <= 50",
     ):  # fmt: skip
         assert 0 < len(store.select(parse_filter(text))) < len(files), text
 

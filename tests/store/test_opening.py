@@ -26,7 +26,7 @@ from dinosearch.errors import (
     HomeLockedError,
 )
 from dinosearch.home import FORMAT_VERSION
-from dinosearch.records import FoundFile, Problem, Verdict
+from dinosearch.records import FoundFile, Label, Problem, Verdict
 from dinosearch.store import MetadataStore, database, migrations
 from dinosearch.store.faults import translated
 from tests.store.conftest import FINGERPRINT, put
@@ -123,6 +123,7 @@ def test_damaged_pages_are_named(file: Path) -> None:
 def test_tables_that_changed_places_are_damage(file: Path) -> None:
     asked = ["changes", "generations", "known", "known_failures", "live_ids", "removed_ids", "waiting_ids"]
     asked += ["placed_ids", "removed_sizes", "roots", "counts", "verdicts", "check", "iter_records", "failures"]
+    asked += ["labels", "not_duplicates"]
     with MetadataStore.open(file, create=True) as store:
         store.create_generation(FINGERPRINT)
         store.set_setting("a", {"b": 1})
@@ -132,6 +133,8 @@ def test_tables_that_changed_places_are_damage(file: Path) -> None:
             tx.add_root("/folder", {"follow": True})
         put(store, "/a", "a")
         put(store, "/b", "b")
+        store.put_labels([Label(1, "cat", 0.5, False, datetime.now(timezone.utc))])
+        store.put_not_duplicates([(1, 2)])
     with closing(sqlite3.connect(file)) as connection:
         (size,) = connection.execute("PRAGMA page_size").fetchone()
         tables = "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%sums'"

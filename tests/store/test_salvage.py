@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dinosearch.errors import HomeLockedError
-from dinosearch.records import FoundFile, ImageInfo, Problem, Verdict
+from dinosearch.records import FoundFile, ImageInfo, Label, Problem, Verdict
 from dinosearch.store import MetadataStore
 from dinosearch.store.salvage import Salvaged
 from tests.store.conftest import FINGERPRINT, digest, put
@@ -29,6 +29,8 @@ def fill(file: Path) -> None:
             put(store, f"/photos/{number}.jpg", f"content {number}", info)
         store.create_generation(FINGERPRINT, recipe={"made": "RECIPE"})
         store.put_verdicts([Verdict(digest("query"), 2, True, 0.5, 1, NOON)])
+        store.put_labels([Label(1, "LABEL", 0.75, False, NOON), Label(2, "cat", 1.0, True, NOON)])
+        store.put_not_duplicates([(2, 1), (3, 4)])
         store.set_setting("limit", "SETTING")
         with store.transaction() as tx:
             tx.put_failure(Problem("/photos/bad.jpg", "REASON"), 5, 6)
@@ -49,6 +51,8 @@ def state(store: MetadataStore) -> dict[str, Any]:
         "roots": store.roots(),
         "setting": store.setting("limit"),
         "verdicts": store.verdicts(),
+        "labels": store.labels(),
+        "not_duplicates": store.not_duplicates(),
         "generations": store.generations(),
         "counts": store.counts(),
         "changes": store.changes(),

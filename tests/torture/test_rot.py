@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinosearch.embedding import graphs, open_embedder
+from dinosearch.embedding import open_embedder
 from dinosearch.embedding.checkpoints import BUNDLED, find_checkpoint
-from dinosearch.embedding.sums import drop_unsound, keep_sums, quick_sum
+from dinosearch.embedding.runtimes import graphs
+from dinosearch.embedding.runtimes.sums import drop_unsound, keep_sums, quick_sum
 from dinosearch.errors import DamagedWeightsError
 from dinosearch.home import sha256_file
 from dinosearch.records import Pooling

@@ -112,6 +112,8 @@ def test_it_goes_on_like_a_fresh_one(old: Path, told: dict[str, Any]) -> None:
         collection.remove(told["place"] + "/photos")
         collection.unrefine()
         assert collection.index(old / "photos").unchanged == PHOTOS
+        assert collection.tag([1, 2], ["cat", "dog"], [0.5, 1], given=False) == 2  # which format 4 brought
+        assert collection.ids("label = Cat and confidence = 0.5").tolist() == [1]
         collection.compact()
         assert collection.verify().ok
         with Collection.open(old / "fresh", create=True, embedder=Colours()) as fresh:

@@ -5,11 +5,12 @@ Tokens are computed here and compared in `retrieval`; nothing of it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from dinosearch.collection.asking.means import MeanTokens
 from dinosearch.collection.asking.pictures import QueryImage, picture
 from dinosearch.collection.asking.tokens import TokenReader
 from dinosearch.collection.opened import OpenedHome
@@ -32,12 +33,10 @@ before, and after 1, 2 and 3, warps over other pictures: 44, 81, 88 and 100 % of
 of 16 CID22 photos, which are not those of docs/benchmarks.md."""
 RANKED_SIDE = 224
 """Pixels that pictures are squashed to for the check of a shortlist, which has one view of the query."""
-SAMPLE, LEAST = 32, 16
-"""Images that the mean token of each place is taken from, and the fewest that make one."""
 
 
 class Comparer:
-    """Compares pictures by the patch tokens of a collection's model; keeps the mean token of each place.
+    """Compares pictures by the patch tokens of a collection's model.
 
     Args:
         opened: where images of the collection are looked up.
@@ -51,7 +50,7 @@ class Comparer:
         self._tokens: Any = getattr(embedder, "tokens", None)
         self._opened, self._embedder = opened, embedder
         self._reader = TokenReader(opened, embedder)
-        self._means: dict[int, np.ndarray | None] = {}
+        self._means = MeanTokens(opened, embedder, self._maps_of)
 
     def matches(self, images: Sequence[QueryImage], ids: Sequence[int]) -> list[Match | None]:
         """How images of the collection match the query images; None for those that cannot be read."""
@@ -67,11 +66,11 @@ class Comparer:
         of_query, of_result = self._maps([first, second], SIDE)
         answer = self._described(of_result, *second.size)
         views = [self._described(of_query, *first.size), *(self._view(first, *view) for view in VIEWS)]
-        match = verify_all(views, [answer])[0]
+        match = _verified(views, answer)
         for _ in range(ROUNDS):
             if match.transform is not None:
                 views.append(self._drawn(first, second.size, match.transform))
-                match = verify_all(views, [answer])[0]
+                match = _verified(views, answer)
         seen = views[match.view]
         pairs = match.pairs[match.inliers] if match.accepted else match.pairs[:0]
         outline = None
@@ -79,7 +78,9 @@ class Comparer:
             outline = (match.transform.apply(seen.outline) / answer.sides).astype(np.float32)
         vectors = [self._vector(image) for image in (first, second)]
         hidden = None if outline is None else float(vectors[0] @ self._vector(painted_over(second, outline)))
-        warm = (heat(answer.descriptors, views[0].descriptors), heat(views[0].descriptors, answer.descriptors))
+        with one_thread():
+            warm = (heat(answer.descriptors, views[0].descriptors), heat(views[0].descriptors, answer.descriptors))
+            colours = shared_colours(of_query, of_result)
         explanation = Explanation(
             score=float(vectors[0] @ vectors[1]),
             without=hidden,
@@ -89,7 +90,7 @@ class Comparer:
             outline=outline,
             box=match.box,
             heat=(warm[0].reshape(of_query.shape[:2]), warm[1].reshape(of_result.shape[:2])),
-            colours=shared_colours(of_query, of_result),
+            colours=colours,
         )
         return explanation, first, second
 
@@ -119,7 +120,7 @@ class Comparer:
 
     def _described(self, tokens: np.ndarray, width: int, height: int, turn: float = 0.0, like: int = SIDE) -> Patches:
         """Patches of a token map, centred by the mean tokens of pictures of the side `like`."""
-        return describe(tokens, width, height, mean=_resized(self._mean(like), tokens.shape), turned=turn)
+        return describe(tokens, width, height, mean=_resized(self._means.of(like), tokens.shape), turned=turn)
 
     def _drawn(self, image: Any, size: tuple[int, int], onto: Transform) -> Patches:
         """The query where a transform puts it on a canvas of the answer's size: its tokens come near the answer's."""
@@ -139,21 +140,26 @@ class Comparer:
         found = self._tokens([resize(image, preprocessing) for image in images])
         return [np.nan_to_num(tokens.patches, nan=0.0, posinf=0.0, neginf=0.0) for tokens in found]
 
-    def _mean(self, side: int) -> np.ndarray | None:
-        """Mean token at each place over a sample of the collection; None where that is too small."""
-        if side not in self._means:
-            ids = self._opened.store.live_ids()
-            chosen = ids[np.unique(np.linspace(0, max(0, len(ids) - 1), min(SAMPLE, len(ids))).round().astype(int))]
-            pictures = [self._picture_of(image_id, side) for image_id in chosen.tolist()]
-            maps = self._maps([image for image in pictures if image is not None], side)
-            self._means[side] = np.mean(maps, axis=0) if len(maps) >= LEAST else None
-        return self._means[side]
+    def prepare(self, pause: Callable[[], None]) -> None:
+        """Make beforehand what the first comparison waits for, one image at a time with a pause before each."""
+        if not self._reader.kept:
+            self._means.prepare(RANKED_SIDE, pause)
+        self._means.prepare(SIDE, pause)
+
+    def _maps_of(self, ids: Sequence[int], side: int) -> list[np.ndarray]:
+        pictures = [self._picture_of(image_id, side) for image_id in ids]
+        return self._maps([image for image in pictures if image is not None], side)
 
     def _picture_of(self, image_id: int, hint: int) -> Any | None:
         try:
             return picture(f"id:{image_id}", self._opened, hint)
         except (ImageNotFoundError, ImageUnreadableError):
             return None
+
+
+def _verified(views: Sequence[Patches], answer: Patches) -> Match:
+    with one_thread():
+        return verify_all(views, [answer])[0]
 
 
 def _resized(mean: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -6,10 +6,12 @@ The search itself is `vectors`' business and the records are `store`'s; here the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from dinosearch.collection.asking import turns
 from dinosearch.collection.asking.one_state import at_one_state
 from dinosearch.collection.asking.pictures import QueryImage, cut_out, identity, is_vector
 from dinosearch.collection.asking.query_vectors import QueryVectors, directions
@@ -26,9 +28,13 @@ from dinosearch.timing import stage
 
 if TYPE_CHECKING:
     from dinosearch.collection.asking.shown import ShownPictures
+    from dinosearch.collection.asking.texts import TextSearch
 
 Skip = frozenset[str | int | None]
 Weights = Sequence[float]
+T = TypeVar("T")
+FEW = 16
+"""Vectors of a question that is answered in some milliseconds; more are products that NumPy computes on its own."""
 
 
 class Query:
@@ -86,18 +92,38 @@ class Query:
             query = combine(wanted, unwanted, weights, negative_weights)
             return self._search(query[None, :], skip)[0]
 
+        return self._in_turn(1, answer)
+
+    def by_texts(self, texts: Sequence[str], search: TextSearch) -> list[Hit]:
+        """Answer one query made of all the texts together."""
+        if not texts:
+            raise ValueError("a query needs at least one text")
+        with stage("embed"):
+            direction = search.direction(texts)
+
+        def answer() -> list[Hit]:
+            ids, scores = search.find(direction, self._asked.k, self._allowed(), exact=self._asked.exact)
+            return self._hits(ids, scores, self._places(ids), frozenset(), Trust(self._asked.threshold))
+
         return at_one_state(self._opened, answer)
 
     def by_vectors(self, vectors: np.ndarray) -> list[list[Hit]]:
         """Answer each vector on its own."""
-        return at_one_state(self._opened, lambda: self._search(self._directions(vectors), frozenset()))
+        return self._in_turn(_count(vectors), lambda: self._search(self._directions(vectors), frozenset()))
 
     def ranking(
         self, vectors: np.ndarray, ids: np.ndarray | None, images: Sequence[QueryImage] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
         """Ids and scores for each vector, without looking the hits up; only among `ids` when they are given."""
         self._images = [[image] for image in images]
-        return at_one_state(self._opened, lambda: self._ranking(vectors, ids))
+        return self._in_turn(_count(vectors), lambda: self._ranking(vectors, ids))
+
+    def _in_turn(self, vectors: int, answer: Callable[[], T]) -> T:
+        """What `answer` makes of one state; where it computes in Python and not for long, it waits for its turn."""
+        brief = vectors <= FEW and not self._asked.exact and not self._asked.plan.pictured
+        alone = brief and turns.IS_NEEDED and self._opened.place.home is not None  # an engine computes elsewhere
+        with turns.turn().taken() if alone else nullcontext():
+            return at_one_state(self._opened, answer)
 
     def _ranking(self, vectors: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         allowed = self._allowed()
@@ -131,7 +157,7 @@ class Query:
         return self._asked.regions
 
     def _regions(self, images: Sequence[QueryImage], negative: Sequence[QueryImage], skip: Skip) -> list[Hit]:
-        asked = self._asked
+        asked, _ = self._asked, self._opened.home  # an engine is refused before it is told to add what it cannot hold
         if negative or len(images) > 1 or asked.rerank not in (None, "fast") or asked.precision is not None:
             raise SettingError(
                 "regions are searched by one image, without negatives, re-ranking and precision; leave those out, or "
@@ -194,6 +220,7 @@ class Query:
     def _walk(self, allowed: np.ndarray | None) -> Walk:
         from dinosearch.collection.derived.diffusing import Walks
 
+        _ = self._opened.home  # as for regions
         walks, answered = Walks(self._opened), self._opened.store.live_ids() if allowed is None else allowed
 
         def walk(ids: np.ndarray, cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -220,7 +247,13 @@ class Query:
             records = [r for r in sorted(places.get(image_id, ()), key=lambda r: r.path) if r.path not in skip]
             for r in records[:1] if self._asked.unique else records:
                 of_file = (r.id, r.path, r.width, r.height, r.format, r.size, r.taken, r.camera)
-                hits.append(Hit(len(hits) + 1, score, *of_file, box, trust.confidence(score)))
+                named = (r.label, r.label_confidence)
+                hits.append(Hit(len(hits) + 1, score, *of_file, box, trust.confidence(score), *named))
                 if len(hits) == self._asked.k:
                     return hits
         return hits
+
+
+def _count(vectors: np.ndarray) -> int:
+    shape = np.shape(vectors)
+    return shape[0] if len(shape) > 1 else 1

@@ -1,6 +1,6 @@
-"""What is kept of each image beside its vector: vectors of its windows, and its patch tokens compressed.
+"""What is kept of each image beside its vector: vectors of its windows, its patch tokens, its vector among words.
 
-Both are made from one forward pass an image, at their own size, after the images themselves are indexed. They are
+They are made from one forward pass an image, at their own size, after the images themselves are indexed. They are
 derived: what an interrupted run did not reach, or `verify` found damaged, the next run makes.
 """
 
@@ -14,8 +14,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from dinosearch.collection.derived import details as of_tokens
 from dinosearch.collection.derived.basis import Basis
-from dinosearch.collection.derived.details import DETAILS, Detail
+from dinosearch.collection.derived.details import DETAILS, Rows
+from dinosearch.collection.derived.worded import Worded
 from dinosearch.collection.indexing.run import with_members
 from dinosearch.collection.kinds import IMAGES, row_ids
 from dinosearch.collection.opened import OpenedHome
@@ -24,15 +26,11 @@ from dinosearch.images import DecodePool
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import FoundFile, Generation, ImageRecord, PreparedImage, Preprocessing, Problem
 
-SAMPLE, LEAST = 256, 16
-"""Images that a basis is learned on, and the fewest that say what tokens look like on average."""
-GROWTH = 4
-"""A basis learned on fewer images than `SAMPLE` is learned anew when there are so many times more."""
 _BATCH = 32
 
 
 class Detailing:
-    """Brings regions and patches up to the images.
+    """Brings regions, patches and vectors among words up to the images.
 
     Args:
         opened: the home, held by the writer's lock.
@@ -53,7 +51,7 @@ class Detailing:
         """Make what is missing.
 
         Args:
-            wanted: for kinds of `DETAILS`: True begins to keep it, False drops it, None goes on as before.
+            wanted: for kinds of `DETAILS` and `text`: True begins to keep it, False drops it, None goes on as before.
             recall: recall that an index over the rows shall reach.
             workers: decoding processes.
 
@@ -61,12 +59,14 @@ class Detailing:
             Images described.
 
         Raises:
-            SettingError: the embedder gives no patch tokens.
+            SettingError: the embedder gives no patch tokens, or belongs to no words.
+            WeightsUnavailableError: the files of words are not there.
         """
         for kind, keep in wanted.items():
             if keep is False and self._opened.generation_of(self._side_of + kind) is not None:
                 self._opened.drop_generation(self._side_of + kind)
-        kept = [d for d in DETAILS.values() if wanted.get(d.kind) or self._generation(d)]
+        known: list[Rows] = [*DETAILS.values(), Worded(self._opened, self._side_of)]
+        kept = [d for d in known if wanted.get(d.kind) or self._generation(d)]
         described = 0
         for side in sorted({detail.side for detail in kept}):
             described += self._describe([detail for detail in kept if detail.side == side], side, workers)
@@ -75,7 +75,7 @@ class Detailing:
                 self._opened.update_index(recall, self._progress, self._side_of + detail.kind)
         return described
 
-    def _describe(self, details: Sequence[Detail], side: int, workers: int | None) -> int:
+    def _describe(self, details: Sequence[Rows], side: int, workers: int | None) -> int:
         """Make the rows of some kinds that share a size; returns the number of images."""
         live = self._opened.live_ids(self._side_of)
         for detail in details:
@@ -97,42 +97,35 @@ class Detailing:
                 done += len(batch)
         return done
 
-    def _prepare(self, detail: Detail, images: int) -> None:
-        """Learn the basis and make the empty generation, where there is none or it was learned on far too little."""
+    def _prepare(self, detail: Rows, images: int) -> None:
+        """Make the empty generation, where there is none or it was begun with far too little."""
         generation = self._generation(detail)
-        if generation is not None:
-            # What was asked for, not what could be read: an unreadable file must not make every run begin anew.
-            sampled = int(generation.recipe["sampled"])
-            same = generation.recipe["side"] == detail.side and generation.recipe["rows"] == detail.count
-            if same and (sampled >= SAMPLE or images < GROWTH * sampled):
-                return
-        live = self._opened.live_ids(self._side_of)
-        chosen = live[np.unique(np.linspace(0, len(live) - 1, SAMPLE).round().astype(int))] if len(live) else live
-        maps = [tokens for batch in self._tokens(chosen, detail.side, None, "learn") for _, tokens in batch]
-        if not maps:
+        if generation is not None and detail.is_current(generation, images):
             return
-        basis = detail.learn(maps, len(maps) >= LEAST)
-        shape = detail.rows(maps[0], basis).shape
+        begun = detail.begin(lambda: self._sample(detail.side))
+        if begun is None:
+            return
         fingerprint = replace(
             self._opened.search(self._side_of + IMAGES).generation.fingerprint,
             preprocessing=str(Preprocessing("squash", self._side(detail.side))),
             pooling=detail.kind,
-            dimension=shape[1],
+            dimension=begun.dimension,
         )
-        recipe = {
-            "rows": shape[0],
-            "learned_on": len(maps),
-            "sampled": len(chosen),
-            "side": detail.side,
-            "grid": list(maps[0].shape[:2]),
-        }
-        self._opened.add_generation(self._side_of + detail.kind, fingerprint, recipe, basis, coding="int8")
+        kind = self._side_of + detail.kind
+        self._opened.add_generation(kind, fingerprint, begun.recipe, begun.basis, coding="int8")
         self._opened.drop_other_files()
 
-    def _generation(self, detail: Detail) -> Generation | None:
+    def _sample(self, side: int) -> tuple[list[Any], int]:
+        """Tokens of images from everywhere in the collection, and how many images were asked for."""
+        live = self._opened.live_ids(self._side_of)
+        if len(live):
+            live = live[np.unique(np.linspace(0, len(live) - 1, of_tokens.SAMPLE).round().astype(int))]
+        return [tokens for batch in self._tokens(live, side, None, "learn") for _, tokens in batch], len(live)
+
+    def _generation(self, detail: Rows) -> Generation | None:
         return self._opened.generation_of(self._side_of + detail.kind)
 
-    def _missing(self, detail: Detail, live: np.ndarray) -> set[int]:
+    def _missing(self, detail: Rows, live: np.ndarray) -> set[int]:
         if self._generation(detail) is None:
             return set()
         search = self._opened.search(self._side_of + detail.kind)
@@ -142,8 +135,8 @@ class Detailing:
 
     def _tokens(
         self, ids: np.ndarray, side: int, workers: int | None, stage: str
-    ) -> Generator[list[tuple[int, np.ndarray]], None, None]:
-        """Image ids with their maps of patch tokens (h, w, d), in batches; what cannot be read is left out."""
+    ) -> Generator[list[tuple[int, Any]], None, None]:
+        """Image ids with their tokens, in batches; what cannot be read is left out."""
         if not len(ids):
             return
         embedder = self._embedder()
@@ -151,7 +144,7 @@ class Detailing:
         if tokens is None:
             raise SettingError(
                 "this collection's embedder gives no patch tokens to describe parts of pictures by; leave out "
-                "--regions and --keep-patches"
+                "--regions, --keep-patches and --text"
             )
         preprocessing = Preprocessing("squash", self._side(side))
         wanted: dict[str, ImageRecord] = {}
@@ -160,10 +153,10 @@ class Detailing:
             while batch := list(islice(prepared, _BATCH)):
                 known = [(wanted.pop(file.path), image) for file, image in batch]
                 read = [(record.id, image) for record, image in known if _is_still(image, record)]
-                maps = tokens([image.pixels for _, image in read]) if read else []
+                of_images = tokens([image.pixels for _, image in read]) if read else []
                 done += len(batch)
                 self._progress(stage, done, len(ids))
-                yield [(image_id, found.patches) for (image_id, _), found in zip(read, maps, strict=True)]
+                yield [(image_id, found) for (image_id, _), found in zip(read, of_images, strict=True)]
 
     def _files(self, ids: np.ndarray, wanted: dict[str, ImageRecord]) -> Iterator[FoundFile]:
         """The first file of each image; notes in `wanted` which it is."""

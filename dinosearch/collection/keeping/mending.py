@@ -124,12 +124,15 @@ class _Mending:
                     found.add(image_id)
         return found
 
-    def _take_in_again(self, files: dict[str, FoundFile], images: Iterable[int]) -> None:
+    def _take_in_again(self, files: dict[str, FoundFile], images: set[int]) -> None:
         """Forget doubtful entries, and take their files in like new ones."""
         store = self._opened.store
+        labels, known = store.labels(images), store.known_paths(files)
         with store.transaction() as tx:
             tx.remove_locations(files)
         store.forget_removed(images)
+        told = "its entry was damaged, and its label went with it; give it again with: dinosearch label NAME IMAGE"
+        self._lost.extend(Problem(path, told) for path in files if known[path].image_id in labels)
         for path, file in files.items():
             image = _read(path, self._embedder())
             if image is None:

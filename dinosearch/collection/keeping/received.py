@@ -10,7 +10,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import groupby, islice
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 
 from dinosearch.errors import ExportError
 from dinosearch.home import sha256_file
-from dinosearch.records import Fingerprint, FoundFile, ImageInfo, ImageRecord
+from dinosearch.records import Fingerprint, FoundFile, ImageInfo, ImageRecord, Label
 
 SCHEMA = "dinosearch-export-1"
 FILES = ("images.jsonl", "vectors.npy")
@@ -42,12 +42,14 @@ class Arrivals:
         vectors: (contents, dimension) float32, of unit length.
         files: each file with the place of its content in `contents`.
         bad: files that could not be embedded, with the reason as a clause.
+        labels: what contents are called, by their place, where they have a label.
     """
 
     contents: list[tuple[str, ImageInfo]]
     vectors: np.ndarray
     files: list[tuple[FoundFile, int]]
     bad: list[tuple[FoundFile, str]]
+    labels: dict[int, Label] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -121,7 +123,9 @@ class Received:
         while batch := list(islice(groups, _BATCH)):
             contents = [(first.sha256, _info(first)) for first, *_ in batch]
             files = [(_file(record), place) for place, group in enumerate(batch) for record in group]
-            yield len(batch), Arrivals(contents, np.array(self._vectors[done : done + len(batch)]), files, [])
+            found = ((place, _label(first)) for place, (first, *_) in enumerate(batch))
+            labels = {place: label for place, label in found if label is not None}
+            yield len(batch), Arrivals(contents, np.array(self._vectors[done : done + len(batch)]), files, [], labels)
             done += len(batch)
 
     def _groups(self) -> Iterator[list[ImageRecord]]:
@@ -160,6 +164,13 @@ def _info(record: ImageRecord) -> ImageInfo:
     return ImageInfo(record.width, record.height, record.format, record.taken, record.camera)
 
 
+def _label(record: ImageRecord) -> Label | None:
+    if record.label is None or record.label_confidence is None or record.label_given is None:
+        return None
+    now = datetime.now(timezone.utc)
+    return Label(0, record.label, float(record.label_confidence), record.label_given, now)
+
+
 def _file(record: ImageRecord) -> FoundFile:
     return FoundFile(record.path, record.size, round(record.modified.timestamp() * 1_000_000) * 1000)
 
@@ -192,6 +203,11 @@ def _record(data: dict[str, Any]) -> ImageRecord:
         _whole(number)
     if not isinstance(record.format, str) or not isinstance(record.camera, (str, type(None))):
         raise ValueError("its format or camera is no text")
+    if record.label is not None:
+        share: Any = record.label_confidence
+        is_share = type(share) in (int, float) and 0 <= share <= 1
+        if not (is_share and record.label and isinstance(record.label, str) and isinstance(record.label_given, bool)):
+            raise ValueError("its label is none")
     if record.modified.tzinfo is None or record.added.tzinfo is None or not _is_time(record.modified):
         raise ValueError("its times have no zone")
     return record

@@ -1,7 +1,8 @@
 """Carry a collection out of its home and into another, in formats that any tool reads: JSON Lines and NumPy arrays.
 
 manifest.json   schema, number of images, fingerprint, SHA-256 of the two other files
-images.jsonl    one line per path: id, path, sha256, width, height, format, size, modified, added, taken, camera
+images.jsonl    one line per path: id, path, sha256, width, height, format, size, modified, added, taken, camera,
+                and label, label_confidence, label_given where there is a label
 vectors.npy     (n, dimension) float32; row i belongs to the i-th distinct id of images.jsonl
 """
 
@@ -14,6 +15,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _BATCH = 1000
 _NAMES = tuple(field.name for field in dataclasses.fields(ImageRecord))
+_LABEL = ("label", "label_confidence", "label_given")
 
 
 def files(opened: OpenedHome, where: str | None) -> Iterator[dict[str, Any]]:
@@ -148,6 +151,7 @@ class _Taking:
                 self._place(tx, file, ids[contents[place][0]])
             for file, reason in arrivals.bad:
                 self._fail(tx, file, reason)
+            tx.put_labels(replace(label, image_id=ids[contents[place][0]]) for place, label in arrivals.labels.items())
 
     def _place(self, tx: Transaction, file: FoundFile, image_id: int) -> None:
         self.counts["unchanged" if file.path in self._known else "added"] += 1
@@ -179,4 +183,7 @@ def _to_json(record: ImageRecord) -> dict[str, Any]:
     data = {name: getattr(record, name) for name in _NAMES}
     for name in ("modified", "added", "taken"):
         data[name] = data[name].isoformat() if data[name] else None
+    if record.label is None:  # earlier versions know no labels, and read what has none
+        for name in _LABEL:
+            del data[name]
     return data

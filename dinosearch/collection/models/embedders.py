@@ -98,14 +98,15 @@ def with_one_model(opened: OpenedHome, answer: Callable[[], T]) -> T:
     attempt = 0
     while True:
         attempt += 1
-        before, changes = opened.now(), opened.store.changes()
+        model, changes = opened.seen
         try:
             found = answer()
         except Exception:
             # It may have met two models, also if the first of them answers again by now.
-            if opened.now() == before and (attempt >= TRIES or opened.store.changes() == changes):
+            opened.now()
+            if opened.seen[0] == model and (attempt >= TRIES or opened.seen[1] == changes):
                 raise
             continue
-        # Not `now`: whoever searched has taken over what was committed, and a later change does not matter.
-        if before is None or opened.fingerprint == before:
+        # Whoever searched has taken over what was committed, and a later change does not matter.
+        if opened.seen[0] == model:
             return found

@@ -19,23 +19,24 @@ import numpy as np
 
 from dinosearch.collection.derived import diffusing
 from dinosearch.collection.derived.detailing import Detailing
-from dinosearch.collection.derived.details import DETAILS
 from dinosearch.collection.derived.refining import Refinement, refine
 from dinosearch.collection.indexing.behind import Behind
 from dinosearch.collection.indexing.rereading import Rereading
 from dinosearch.collection.indexing.run import batch_of
-from dinosearch.collection.kinds import DIFFUSION, IMAGES, KEPT, NEXT, REFINED, kinds_of
+from dinosearch.collection.kinds import DIFFUSION, IMAGES, KEPT, NEXT, REFINED, REGIONS, TEXT, kinds_of
 from dinosearch.collection.models import sides
 from dinosearch.collection.models.target import Target
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.reports import MigrationEstimate, MigrationReport
-from dinosearch.errors import DamagedHomeError, SettingError
+from dinosearch.errors import DamagedHomeError, SettingError, WeightsUnavailableError
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import Fingerprint, PreparedImage, Problem
 
 SAMPLED = 96
 """Images that an estimate embeds at most, of which those of the first batch are not timed."""
 RECALL = 0.98
+OPTIONS = {REGIONS: "--regions", "patches": "--keep-patches", TEXT: "--text"}
+"""What makes each kind of rows that is made of tokens."""
 
 
 def begin(opened: OpenedHome, model: Fingerprint, weights: str | os.PathLike[str] | None, restart: bool) -> bool:
@@ -224,10 +225,9 @@ class Migration:
         for kind in kinds_of(held, side):
             if kind not in wanted:  # dropped from the answering side since an interrupted run
                 opened.drop_generation(side + kind)
-        for kind in DETAILS:
+        for kind, option in OPTIONS.items():
             if kind in wanted:
-                command = f"dinosearch index FOLDER --{'regions' if kind == 'regions' else 'keep-patches'}"
-                made += self._made(kind, command, partial(self._describe, kind, recall))
+                made += self._made(kind, f"dinosearch index FOLDER {option}", partial(self._describe, kind, recall))
         if REFINED in wanted and anew:
             recipe = held[source + REFINED].recipe
             refinement = Refinement(**{field.name: recipe[field.name] for field in fields(Refinement)})
@@ -248,7 +248,7 @@ class Migration:
         try:
             make()
             return [kind]
-        except SettingError as error:
+        except (SettingError, WeightsUnavailableError) as error:
             if self._opened.generation_of(self._side + kind) is not None:
                 self._opened.drop_generation(self._side + kind)
             self._drop(kind, f"{error}; make it another way with: {command}")

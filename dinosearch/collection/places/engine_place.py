@@ -45,7 +45,7 @@ class EnginePlace:
                 "metadata.sqlite, or --metadata postgresql+psycopg://USER@HOST/DATABASE"
             )
         self._address, self._metadata = address, metadata or address.url
-        self.keeps_facts = not own
+        self.keeps_facts = self.apart = not own
         self._engine: VectorEngine | None = None
         self._store: MetadataStore | None = None
 

@@ -41,6 +41,9 @@ class Place(Protocol):
     keeps_facts: bool
     """Whether what filters ask of an image is written beside its vector."""
 
+    apart: bool
+    """Whether vectors change by themselves, so that they may be newer than a moment of the store that is read."""
+
     def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
         """Open the metadata store, and connect to what holds the vectors."""
         ...
@@ -81,7 +84,7 @@ class Place(Protocol):
 class LocalPlace:
     """A folder."""
 
-    keeps_facts = False
+    keeps_facts = apart = False
 
     def __init__(self, home: Home) -> None:
         self.home: Home | None = home

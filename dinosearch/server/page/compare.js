@@ -6,13 +6,13 @@ import { button, el, put, segments } from "./dom.js";
 import { factsOf, imageFacts } from "./examples.js";
 import { explain, verdict } from "./explanation.js";
 import { metadata } from "./facts.js";
-import { basename, percent, score } from "./format.js";
+import { basename, score, sure } from "./format.js";
 import { pairStage } from "./stage.js";
 import { verdictButtons } from "./verdicts.js";
 
 const MODES = { l: "lines", h: "heat", p: "patches", n: "plain" };
 
-/** The dialog; `results` has `hits()`, `more()` and `closed(id)`. */
+/** The dialog; `results` has `hits()`, `more()`, `judged()` and `closed(id)`. */
 export function comparison(app, results) {
     const dialog = document.getElementById("compare");
     const title = el("h2", { id: "compare-title", tabIndex: -1 });
@@ -117,6 +117,18 @@ export function comparison(app, results) {
         put(which, el("span.small.muted", {}, "Compared with"), segments("Compared with", choices, "0", choose));
     }
 
+    function place(hit) {
+        const words = hit ? [`Result ${hit.rank}`, `score ${score(hit.score)}`] : [];
+        if (hit && hit.confidence !== null) words.push(sure(hit.confidence));
+        position.textContent = words.join(" · ");
+    }
+
+    /** Somebody has said whether it is right, and the estimates have followed. */
+    async function judged() {
+        await results.judged();
+        if (shown) place(shown.hit);
+    }
+
     function showQuery(facts) {
         if (facts)
             stage.picture(0, facts.address.replace("size=640", "size=1280"), facts.name, facts.width, facts.height);
@@ -155,16 +167,13 @@ export function comparison(app, results) {
             }
             body.scrollTop = 0;
             before.disabled = !hit || results.hits().indexOf(hit) === 0;
-            const sure = hit?.confidence !== null && `${percent(hit?.confidence ?? 0)} sure`;
-            position.textContent = hit
-                ? [`Result ${hit.rank}`, `score ${score(hit.score)}`, sure].filter(Boolean).join(" · ")
-                : "";
+            place(hit);
             put(
                 actions,
                 button("More like this", { icon: "search", class: "strong", onclick: like }),
                 button("Add to the search", { icon: "plus", onclick: () => act(app.example) }),
                 button("Not this", { icon: "minus", onclick: () => act(app.against) }),
-                ...verdictButtons(app.facts, turn),
+                ...verdictButtons(app.facts, turn, judged),
             );
             stage.frame(hit?.box);
             if (hit) showResult(turn, hit.path, hit);

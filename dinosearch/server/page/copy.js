@@ -26,7 +26,7 @@ export function copyCard(file, { collection, href, best, equal, marks, changed }
         el(
             "p.name",
             { title: file.path },
-            name,
+            el("span", {}, name),
             best && el("span.tag", {}, "best"),
             equal && el("span.tag", {}, "same content"),
         ),

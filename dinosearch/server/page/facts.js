@@ -1,12 +1,13 @@
 // What is known of an image and its files, as a list of names and values.
 
 import { el } from "./dom.js";
-import { bytes, count, folder, taken } from "./format.js";
+import { bytes, count, folder, percent, taken } from "./format.js";
 
 export function metadata({ id, width, height, files }) {
     const [file, ...others] = files;
     const megapixels = (width * height) / 1e6;
     const facts = [
+        ["Label", named(file)],
         ["Taken", taken(file.taken)],
         ["Camera", file.camera],
         ["Pixels", `${count(width)} × ${count(height)}${megapixels >= 0.1 ? ` (${megapixels.toFixed(1)} MP)` : ""}`],
@@ -27,3 +28,7 @@ export function metadata({ id, width, height, files }) {
         others.length > 0 && el("ul.copies.small", {}, ...others.map(({ path }) => el("li", {}, path))),
     );
 }
+
+/** The label, and where a vote gave it, its share of the votes. */
+const named = ({ label, label_given: given, label_confidence: share }) =>
+    label && (given ? label : `${label}, ${percent(share)} of the votes`);

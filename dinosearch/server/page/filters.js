@@ -9,6 +9,7 @@ import { read, write } from "./where.js";
 export function filtersForm(change) {
     const controls = {
         folder: el("select", { onchange: changed }),
+        label: el("select", { onchange: changed }),
         from: el("input", { type: "date", onchange: changed }),
         to: el("input", { type: "date", onchange: changed }),
         width: el("input", { type: "number", min: 0, step: 1, inputMode: "numeric", onchange: changed }),
@@ -41,11 +42,14 @@ export function filtersForm(change) {
     );
     const spans = { width: el("span"), size: el("span") };
     const folderField = field("Folder", controls.folder);
+    const labelField = field("Label", controls.label);
+    labelField.hidden = true;
     const node = el(
         "section.filters",
         { "aria-labelledby": "filters-title" },
         el("div.heading", {}, el("h2", { id: "filters-title" }, "Filters"), clear),
         folderField,
+        labelField,
         el("div.pair", {}, field("Taken from", controls.from), field("to", controls.to)),
         el("div.pair", {}, field(spans.width, controls.width), field(spans.size, controls.size)),
         el("label.field", { htmlFor: "where" }, el("span", {}, "As text")),
@@ -74,11 +78,17 @@ export function filtersForm(change) {
         if (wanted !== shown) change(wanted);
     }
 
-    /** A folder that is not listed, as from a shared address, is a choice all the same. */
-    function chooseFolder(folder) {
-        const listed = [...controls.folder.options].some((option) => option.value === folder);
-        if (folder && !listed) controls.folder.append(el("option", { value: folder }, shortFolder(folder)));
-        controls.folder.value = folder;
+    /** What is not listed, as from a shared address, is a choice all the same. */
+    function choose(name, value, shown = value) {
+        const control = controls[name];
+        const listed = [...control.options].some((option) => option.value === value);
+        if (value && !listed) control.append(el("option", { value }, shown));
+        control.value = value;
+    }
+    function chooseOf({ folder, label }) {
+        choose("folder", folder, shortFolder(folder));
+        choose("label", label);
+        if (label) labelField.hidden = false;
     }
 
     return {
@@ -86,7 +96,7 @@ export function filtersForm(change) {
         /** Show the filter of a state. */
         show(where) {
             const parts = read(where);
-            chooseFolder(parts.folder);
+            chooseOf(parts);
             for (const name of ["from", "to"]) controls[name].value = wholeDate(parts[name], name);
             for (const name of ["width", "size"]) controls[name].value = parts[name];
             rest = parts.rest;
@@ -105,8 +115,13 @@ export function filtersForm(change) {
         async offer(collection) {
             const facets = await get(at(collection, "facets"));
             put(controls.folder, el("option", { value: "" }, "All folders"), ...folderOptions(facets.folders));
-            chooseFolder(read(shown).folder);
+            const labels = facets.labels.map(({ label, files }) =>
+                el("option", { value: label }, `${label} (${count(files)})`),
+            );
+            put(controls.label, el("option", { value: "" }, "All labels"), ...labels);
             folderField.hidden = facets.folders.length < 2;
+            labelField.hidden = !labels.length;
+            chooseOf(read(shown));
             const [first, last] = [facets.taken.first, facets.taken.last].map((moment) => moment?.slice(0, 10) ?? "");
             for (const name of ["from", "to"]) {
                 controls[name].disabled = !first && !controls[name].value;

@@ -12,6 +12,18 @@ export const score = (number) => number.toFixed(3);
 
 export const percent = (share) => (share > 0.995 && share < 1 ? "> 99 %" : `${Math.round(share * 100)} %`);
 
+/** From which estimate on a result is called a likely one. */
+export const LIKELY = 0.5;
+
+/** An estimate in words; it is learned from some hundred pairs, so that it never is quite 0 or 1. */
+export const sure = (share) => {
+    const number = share < 0.01 ? "< 1" : share > 0.99 ? "> 99" : Math.round(share * 100);
+    return `${number} % sure`.replaceAll(" ", "\u00a0"); // on one line
+};
+
+/** The same to be read out. */
+export const spokenSure = (share) => sure(share).replaceAll("\u00a0", " ").replace("<", "less than").replace(">", "more than");
+
 /** Bytes in powers of 1000, as filters count them. */
 export function bytes(number) {
     const step = Math.min(UNITS.length - 1, number < 1 ? 0 : Math.floor(Math.log10(number) / 3));

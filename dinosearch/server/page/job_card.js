@@ -8,6 +8,8 @@ import { cancel, watch } from "./jobs.js";
 const ENDED = ["done", "failed", "cancelled"];
 const COUNTS = ["added", "unchanged", "moved", "changed", "removed", "failed"];
 
+const CANCELLED = "Cancelled; what was done until then is kept.";
+
 /** The card of a job, which follows it to its end and then calls `ended`. */
 export function jobCard(job, ended) {
     const what = [job.verb, ...(job.arguments?.paths ?? [])].join(" ");
@@ -17,7 +19,11 @@ export function jobCard(job, ended) {
         class: "compact",
         onclick: async () => {
             stop.disabled = true;
-            await cancel(job.id).catch((problem) => tell(problem.message));
+            put(state, "Being cancelled…");
+            await cancel(job.id).catch((problem) => {
+                stop.disabled = false;
+                tell(problem.message);
+            });
         },
     });
     const node = el("li.job.card", {}, el("div.heading", {}, el("h3", {}, what), stop), bar, state);
@@ -31,10 +37,8 @@ export function jobCard(job, ended) {
     };
 
     if (ENDED.includes(job.status)) {
-        finish(
-            job.status === "done" ? words(job.result) : (job.problem?.detail ?? job.status),
-            job.status === "failed",
-        );
+        const ending = { done: () => words(job.result), cancelled: () => CANCELLED };
+        finish(ending[job.status]?.() ?? job.problem?.detail ?? job.status, job.status === "failed");
         return node;
     }
     watch(job.id, ({ stage, done, total, rate, eta }) => {
@@ -50,7 +54,8 @@ export function jobCard(job, ended) {
             ended();
         },
         (problem) => {
-            finish(problem.message, true);
+            const cancelled = problem.kind === "Cancelled";
+            finish(cancelled ? CANCELLED : problem.message, !cancelled);
             ended();
         },
     );

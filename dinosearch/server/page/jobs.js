@@ -30,7 +30,7 @@ export function watch(id, progress = () => {}) {
         );
         events.addEventListener(
             "cancelled",
-            end(() => reject(new Problem(0, "It was cancelled."))),
+            end(() => reject(new Problem(0, "It was cancelled.", { type: "Cancelled" }))),
         );
         // A broken line is tried again by the browser; a closed one is not.
         events.onerror = () => {

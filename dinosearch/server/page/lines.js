@@ -6,6 +6,7 @@ import { svg } from "./dom.js";
 // without black and without the vermilion that is the accent; as in the pictures that `dinosearch explain` draws.
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442"];
 const MOST = 60; // more cannot be followed
+const SMALL = 240; // pixels of a picture that large dots would hide
 
 /** Pairs that lie far from each other: each next one has the longest way to all before it; from top to bottom. */
 export function spread(pairs, number = MOST) {
@@ -47,13 +48,14 @@ export function drawLines(layer, stage, images, explained, asked) {
         );
     if (!explained) return 0;
     const pairs = spread(explained.pairs);
+    const r = places[0].width < SMALL ? 2.4 : 3.6;
     const lines = svg("g", { class: "lines" });
     const dots = svg("g", { class: "dots" });
     for (const [place, [x, y, u, v]] of pairs.entries()) {
         const [start, end] = [on(0, x, y), on(1, u, v)];
         const colour = COLOURS[place % COLOURS.length];
         lines.append(svg("line", { x1: start[0], y1: start[1], x2: end[0], y2: end[1], stroke: colour }));
-        for (const [cx, cy] of [start, end]) dots.append(svg("circle", { cx, cy, r: 3.6, fill: colour }));
+        for (const [cx, cy] of [start, end]) dots.append(svg("circle", { cx, cy, r, fill: colour }));
     }
     layer.append(lines);
     if (explained.outline) {

@@ -1,11 +1,13 @@
 // The collection in numbers, its folders, and, where the server lets it be changed, indexing with its progress.
 
-import { announce } from "./announce.js";
-import { at, get } from "./api.js";
+import { announce, tell } from "./announce.js";
+import { at, get, remove } from "./api.js";
 import { button, el, field, put } from "./dom.js";
 import { bytes, count, counted, percent } from "./format.js";
 import { jobCard } from "./job_card.js";
 import { list, start } from "./jobs.js";
+
+const SESSION = "/v1/session";
 
 export function manageView(app) {
     const title = el("h1", {}, "Collection");
@@ -21,6 +23,13 @@ export function manageView(app) {
         autocapitalize: "off",
         placeholder: "/home/me/Pictures",
     });
+    const leaving = el(
+        "section",
+        { "aria-labelledby": "session-title", hidden: true },
+        el("h2", { id: "session-title" }, "Session"),
+        el("p.muted", {}, "This browser has shown the token. Afterwards it has to be shown again."),
+        button("Log out", { onclick: logOut }),
+    );
     const node = el(
         "div.page",
         {},
@@ -28,6 +37,7 @@ export function manageView(app) {
         numbers,
         el("section", { "aria-labelledby": "folders-title" }, el("h2", { id: "folders-title" }, "Folders"), folders),
         work,
+        leaving,
     );
     const known = new Set();
     let shownOf = null;
@@ -66,6 +76,15 @@ export function manageView(app) {
         }
     }
 
+    async function logOut() {
+        try {
+            await remove(SESSION);
+            location.reload();
+        } catch (problem) {
+            tell(problem.message);
+        }
+    }
+
     function follow(job) {
         if (known.has(job.id)) return;
         known.add(job.id);
@@ -84,11 +103,10 @@ export function manageView(app) {
             ["Files", count(info.files)],
             ["Could not be read", info.failed ? count(info.failed) : null],
             ["On the disk", bytes(info.bytes)],
-            ["Model", info.fingerprint?.checkpoint],
             ["Numbers of a vector", info.fingerprint && count(info.fingerprint.dimension)],
             ["Index", info.index?.type ?? "none: every vector is compared"],
             ["Measured recall", recall === undefined ? null : percent(recall)],
-            ["Calibrated", app.facts.calibrated ? "yes, results say how sure they are" : "no"],
+            ["Calibrated", app.facts.calibrated ? "yes" : "no"],
             ["Parts of images", app.facts.regions ? "can be found" : "not indexed"],
         ];
         put(
@@ -135,6 +153,7 @@ export function manageView(app) {
                     put(jobs);
                 }
                 await describe();
+                leaving.hidden = (await get(SESSION)).status !== "open";
                 if (!app.facts.writable) return;
                 for (const job of (await list()).toReversed()) if (job.collection === shownOf) follow(job);
             } catch (problem) {

@@ -13,7 +13,7 @@ export async function missing(state) {
 }
 
 /** One page of the answer; `cursor` is `next` of the page before. */
-export async function ask(state, facts, { cursor = null, signal } = {}) {
+export async function ask(state, facts, { cursor = null, signal, k = PAGE } = {}) {
     const form = new FormData();
     let files = 0;
     const described = async (list, part) => {
@@ -32,7 +32,7 @@ export async function ask(state, facts, { cursor = null, signal } = {}) {
     };
     const examples = await described(state.examples, "image");
     const negatives = await described(state.negatives, "negative");
-    const body = { ...conditions(state, facts), examples, negatives, cursor };
+    const body = { ...conditions(state, facts), examples, negatives, cursor, k };
     const address = at(facts.name, "search");
     if (!files) return post(address, body, { signal });
     form.append("question", JSON.stringify(body));

@@ -2,11 +2,12 @@
 
 import { announce, tell } from "./announce.js";
 import { button, el } from "./dom.js";
-import { counted } from "./format.js";
+import { count, counted, LIKELY } from "./format.js";
 import { justifiedList } from "./grid.js";
 import { ask } from "./query.js";
 import { tile } from "./tile.js";
 
+const MOST = 1000; // hits of one answer
 const BY_ITSELF = 8; // pages; then the button waits to be pressed
 
 export function resultsView(app, { wrongFilter }) {
@@ -24,6 +25,7 @@ export function resultsView(app, { wrongFilter }) {
         none,
         foot,
     );
+    let milliseconds = 0;
     let asked = null; // {state, cursor, pages, giveUp}
     grid.node.addEventListener("keydown", quick);
     new IntersectionObserver(
@@ -84,13 +86,16 @@ export function resultsView(app, { wrongFilter }) {
 
     function told(answer, cursor) {
         const number = grid.tiles.length;
-        const text = number ? `${counted(number, "result")}${asked.cursor ? ", more below" : ""}` : "No results";
+        const text = number
+            ? `${counted(number, "result")}${asked.cursor ? ", more below" : ""}${likely()}`
+            : "No results";
         title.textContent = number
             ? asked.cursor
                 ? `Best ${counted(number, "result")}`
                 : counted(number, "result")
             : "No results";
-        if (!cursor) took.textContent = `${Math.max(1, Math.round(answer.took.total))} ms`;
+        if (!cursor) milliseconds = Math.max(1, Math.round(answer.took.total));
+        summarise();
         took.hidden = !number;
         none.hidden = number > 0;
         none.textContent =
@@ -101,6 +106,18 @@ export function resultsView(app, { wrongFilter }) {
         // Who began with a button that is gone now goes on at the answer.
         if (!cursor && document.activeElement === document.body) title.focus({ preventScroll: true });
         app.noticed(answer.state);
+    }
+
+    /** How many are likely right, where that is estimated. */
+    function likely() {
+        const hits = grid.tiles.map((one) => one.hit).filter((hit) => hit.confidence !== null);
+        if (!hits.length) return "";
+        const good = hits.filter((hit) => hit.confidence >= LIKELY).length;
+        return `, ${good ? count(good) : "none"} likely the same`;
+    }
+
+    function summarise() {
+        took.textContent = [likely().slice(2), `${milliseconds} ms`].filter(Boolean).join(" · ");
     }
 
     function failed(problem, cursor) {
@@ -151,6 +168,16 @@ export function resultsView(app, { wrongFilter }) {
             node.classList.remove("busy");
         },
         next,
+        /** Ask for the estimates of what is shown again, as somebody has said what is right. */
+        async judgeAnew() {
+            const { state, giveUp } = asked;
+            const k = Math.min(MOST, Math.max(1, grid.tiles.length));
+            const answer = await ask(state, app.facts, { k, signal: giveUp.signal }).catch(() => ({ hits: [] }));
+            const known = new Map(answer.hits.map((hit) => [hit.id, hit.confidence]));
+            if (asked.giveUp !== giveUp) return;
+            for (const one of grid.tiles) if (known.has(one.hit.id)) one.judge(known.get(one.hit.id));
+            summarise();
+        },
         get hits() {
             return grid.tiles.map((one) => one.hit);
         },

@@ -25,6 +25,7 @@ export function searchView(app) {
         closed: (id) => results.focus(id),
         hits: () => results.hits,
         more: () => (results.cursor ? results.next() : null),
+        judged: () => results.judgeAnew(),
     });
     let shown = null;
     let offered = null;

@@ -2,7 +2,11 @@
 
 import { picture } from "./api.js";
 import { button, el } from "./dom.js";
-import { basename, percent, score } from "./format.js";
+import { basename, LIKELY, score, spokenSure, sure } from "./format.js";
+
+const ESTIMATE =
+    "How likely it shows the same thing: the share of results with such a score that do, " +
+    "as learned from this collection's own images and from what people said.";
 
 /**
  * A tile.
@@ -14,16 +18,13 @@ export function tile(hit, given) {
     const ranked = hit.rank !== undefined;
     const image = el("img", { alt: "", decoding: "async", draggable: false, onerror: again });
     let tries = 0;
-    const shown = el("span.pic", {}, image, hit.box && boxOn(hit.box));
-    const words = [name];
-    if (ranked) words.push(`result ${hit.rank}, score ${score(hit.score)}`);
-    if (ranked && hit.confidence !== null) words.push(`${percent(hit.confidence)} sure`);
-    const link = el(
-        "a.open",
-        { href: given.href, "aria-label": words.join(", "), onclick: given.open, title: hit.path },
-        shown,
-    );
-    const node = el("li.tile", { data: { id: hit.id } }, link, ranked && caption(hit, name));
+    const whole = el("span.whole", {}, image, hit.box && boxOn(hit.box));
+    const shown = el("span.pic", {}, whole);
+    const ratio = hit.width / hit.height;
+    const link = el("a.open", { href: given.href, onclick: given.open, title: hit.path }, shown);
+    const node = el("li.tile", { data: { id: hit.id } }, link);
+    let below = null;
+    describe(hit);
     if (given.more) {
         node.append(
             el(
@@ -46,6 +47,26 @@ export function tile(hit, given) {
             ),
         );
     }
+    /** Say what is known of the hit. */
+    function describe(known) {
+        const words = [name];
+        if (ranked) words.push(`result ${known.rank}, score ${score(known.score)}`);
+        if (known.label) words.push(known.label);
+        if (ranked && known.confidence !== null) words.push(spokenSure(known.confidence));
+        link.setAttribute("aria-label", words.join(", "));
+        if (!ranked) return;
+        const next = caption(known, name);
+        if (below) below.replaceWith(next);
+        else link.after(next);
+        below = next;
+    }
+
+    /** Where a side of the whole picture begins in a place that is shorter. */
+    function cut(place, side, axis) {
+        const middle = hit.box ? (hit.box[axis] + hit.box[axis + 2]) / 2 : 0.5;
+        return Math.max(place - side, Math.min(0, place / 2 - middle * side));
+    }
+
     /** A busy server refuses pictures for a while. */
     function again() {
         tries += 1;
@@ -58,10 +79,23 @@ export function tile(hit, given) {
         link,
         hit,
         picture: shown,
-        ratio: hit.width / hit.height,
+        ratio,
+        /** The estimates have changed. */
+        judge(confidence) {
+            hit.confidence = confidence;
+            describe(hit);
+        },
         /** Load a picture that is large enough, once it is known how large it is shown. */
         fit({ width, height }) {
-            const address = picture(given.collection, hit.id, Math.max(width, height) * Math.min(2, devicePixelRatio));
+            // A picture that is much wider or higher than its place is cut off, so that the frame or the middle is seen.
+            const [across, down] = [Math.max(width, height * ratio), Math.max(height, width / ratio)];
+            Object.assign(whole.style, {
+                left: `${cut(width, across, 0)}px`,
+                top: `${cut(height, down, 1)}px`,
+                width: `${across}px`,
+                height: `${down}px`,
+            });
+            const address = picture(given.collection, hit.id, Math.max(across, down) * Math.min(2, devicePixelRatio));
             if (image.dataset.address === address) return;
             image.dataset.address = address;
             image.loading = "lazy";
@@ -95,7 +129,8 @@ function caption(hit, name) {
             el("span.bar", {}, level),
             el("span.number", {}, score(hit.score)),
         ),
-        hit.confidence !== null && el("span.sure", {}, `${percent(hit.confidence)} sure`),
-        el("span.name", {}, name),
+        hit.confidence !== null &&
+            el("span.sure", { class: hit.confidence < LIKELY ? "" : "likely", title: ESTIMATE }, sure(hit.confidence)),
+        el("span.name", {}, hit.label ? `${hit.label} · ${name}` : name),
     );
 }

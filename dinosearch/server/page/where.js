@@ -2,6 +2,7 @@
 
 const KINDS = [
     ["folder", /^path ~ "((?:[^"]|"")*)"$/i, folderOf],
+    ["label", /^label = "((?:[^"]|"")*)"$/i, (text) => text.replaceAll('""', '"')],
     ["from", /^taken >= (\d{4}(?:-\d\d){0,2})$/i, String],
     ["to", /^taken <= (\d{4}(?:-\d\d){0,2})$/i, String],
     ["width", /^width >= (\d+)$/i, Number],
@@ -10,7 +11,7 @@ const KINDS = [
 
 /** The parts of a filter that controls show, and the rest as text. */
 export function read(text) {
-    const parts = { folder: "", from: "", to: "", width: "", size: "", rest: "" };
+    const parts = { folder: "", label: "", from: "", to: "", width: "", size: "", rest: "" };
     const rest = [];
     for (const test of split(text.trim())) {
         const known = KINDS.find(([name, shape, value]) => {
@@ -25,9 +26,10 @@ export function read(text) {
 }
 
 /** The text of these parts. */
-export function write({ folder, from, to, width, size, rest }) {
+export function write({ folder, label, from, to, width, size, rest }) {
     return [
         folder && `path ~ "${pattern(folder)}"`,
+        label && `label = "${label.replaceAll('"', '""')}"`,
         from && `taken >= ${from}`,
         to && `taken <= ${to}`,
         width && `width >= ${width}`,

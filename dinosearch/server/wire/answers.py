@@ -24,6 +24,8 @@ class Hit(Answered):
     camera: str | None
     box: list[float] | None
     confidence: float | None
+    label: str | None
+    label_confidence: float | None = Field(description="Share of the vote for the label; 1 where a person gave it.")
 
 
 class Answer(Answered):
@@ -118,6 +120,9 @@ class File(Answered):
     added: str
     taken: str | None
     camera: str | None
+    label: str | None = Field(default=None, description="There with what follows where the image has one.")
+    label_confidence: float | None = None
+    label_given: bool | None = None
 
 
 class Files(Answered):
@@ -133,6 +138,7 @@ class Facets(Answered):
     folders: list[dict[str, Any]]
     formats: list[dict[str, Any]]
     cameras: list[dict[str, Any]]
+    labels: list[dict[str, Any]]
     taken: dict[str, str | None]
     width: dict[str, int | None]
     height: dict[str, int | None]

@@ -125,6 +125,19 @@ class VectorsQuestion(Asked):
     rerank: Annotated[Text, Field(max_length=200)] = "fast"
 
 
+class TextsQuestion(Asked):
+    """A question in words; what several texts have in common is looked for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": ["a red door"]}]})
+
+    texts: Annotated[list[Annotated[Text, Field(min_length=1, max_length=1_000)]], Field(min_length=1, max_length=16)]
+    k: Page = 10
+    where: Where = None
+    threshold: Threshold = None
+    exact: bool = False
+    unique: bool = False
+
+
 class RankQuestion(Asked):
     """A ranking of ids by vectors."""
 

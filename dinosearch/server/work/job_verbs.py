@@ -38,6 +38,7 @@ class IndexArguments(Asked):
     workers: Annotated[Count | None, Field(ge=1, le=64)] = None
     regions: bool | None = None
     keep_patches: bool | None = None
+    text: bool | None = None
 
 
 class RemoveArguments(Asked):

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
@@ -22,7 +22,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dinosearch.server.guards.request import refuse
 from dinosearch.server.wire.problems import overloaded
-from dinosearch.server.work.turns import Turns
 from dinosearch.timing import Watch, watched
 
 T = TypeVar("T")
@@ -31,8 +30,6 @@ _LONGEST = 60
 """Seconds that a client is told to wait at most."""
 _WEIGHT = 0.1
 """Of the newest service time in the mean."""
-_ELSEWHERE = frozenset({"decode", "embed"})
-"""Stages that wait for what computes outside of Python."""
 
 _admitted: ContextVar[bool] = ContextVar("dinosearch_admitted", default=False)
 
@@ -46,7 +43,6 @@ class Work:
         timeout: seconds that a request waits for its function; one that has not begun by then never does.
         watch: told the seconds of each stage of a function (`dinosearch.timing.STAGES`), and of `queue`, its wait.
         changed: told how many requests are in the server and how many functions run, when that changes.
-        turns: of the functions that run, those that compute in Python at once; None lets all of them.
     """
 
     def __init__(
@@ -56,14 +52,13 @@ class Work:
         timeout: float,
         watch: Watch | None = None,
         changed: Callable[[int, int], None] | None = None,
-        turns: int | None = None,
     ) -> None:
-        self._turns = Turns(min(running, turns or running))
         self._pool = ThreadPoolExecutor(running, thread_name_prefix="dinosearch-serve")
         self._threads, self._room, self._timeout = running, running + waiting, timeout
         self._watch, self._changed = watch, changed
         self._inside = self._running = self._late = 0
         self._seconds = 0.0
+        self._left: float | None = None
         self._lock = threading.Lock()
 
     @property
@@ -122,6 +117,12 @@ class Work:
                 if not future.cancel() and not future.done():
                     self._count_late(future)
 
+    @property
+    def idle(self) -> float:
+        """Seconds for which nobody has been in the server; 0 before the first was."""
+        left = self._left
+        return 0.0 if left is None or self.inside else time.monotonic() - left
+
     def retry_after(self) -> int:
         """Seconds until those who are inside should be answered, by the time that the last ones took."""
         return max(1, min(_LONGEST, math.ceil((self.inside + 1) * self._seconds / self._threads)))
@@ -141,20 +142,18 @@ class Work:
             self._running += 1
         self._tell()
         try:
-            with self._turns.taken(), watched(note, self._around):
+            with watched(note):
                 return call()
         finally:
             seconds = time.perf_counter() - began
             with self._lock:
                 self._running -= 1
+                self._left = time.monotonic()
                 self._seconds += (seconds - self._seconds) * (_WEIGHT if self._seconds else 1.0)
             self._tell()
             if self._watch is not None:
                 for stage, took in spent.items():
                     self._watch(stage, took)
-
-    def _around(self, stage: str) -> AbstractContextManager[None]:
-        return self._turns.lent() if stage in _ELSEWHERE else nullcontext()
 
     def _count_late(self, future: Future[T]) -> None:
         def ended(_: Future[T]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Float, Text, cast, func, type_coerce
 
 from dinosearch.store.paths import PathText
-from dinosearch.store.tables import images, locations
+from dinosearch.store.tables import images, labels, locations
 
 _PATH = type_coerce(locations.c.path, Text)
 
@@ -28,6 +28,8 @@ COLUMNS: dict[str, ColumnElement[Any]] = {
     "taken": type_coerce(images.c.taken, BigInteger),
     "modified": locations.c.mtime_ns,
     "added": type_coerce(images.c.added, BigInteger),
+    "label": labels.c.label,
+    "confidence": labels.c.confidence,
     "id": images.c.id,
 }
 

@@ -58,7 +58,7 @@ _LARGEST = 2**63 - 1
 
 
 def compile_filter(where: Filter, dialect: str = "sqlite") -> Condition:
-    """The condition over `locations` joined with `images` that holds for the matching files, in a dialect's words."""
+    """The condition over `tables.FILES` that holds for the matching files, in a dialect's words."""
     return _Compiler(_words(dialect)).compile(where.root)
 
 

@@ -42,6 +42,8 @@ _GETTERS: dict[str, Callable[[ImageRecord], Any]] = {
     "taken": lambda record: None if record.taken is None else to_microseconds(record.taken.replace(tzinfo=None)),
     "modified": lambda record: to_microseconds(record.modified),
     "added": lambda record: to_microseconds(record.added),
+    "label": lambda record: None if record.label is None else record.label.casefold(),
+    "confidence": lambda record: record.label_confidence,
     "id": lambda record: record.id,
 }
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

@@ -66,6 +66,8 @@ FIELDS: dict[str, Field] = {
         ),
         Field("modified", "moment", "when the file was last changed", "modified >= 2024-01-01T12:00Z"),
         Field("added", "moment", "when the image entered the collection", "added < 2025"),
+        Field("label", "text", "what the image is called (docs/classify.md)", "label = cat", may_be_missing=True),
+        Field("confidence", "number", "of its label, 0 to 1", "confidence >= 0.8", may_be_missing=True),
         Field("id", "number", "number of the image", "id in (3, 14)"),
     )
 }

@@ -1,0 +1,148 @@
+"""Questions of many threads: one computes in Python at a time, first come first served, and asks the store once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from dinosearch import Collection
+from dinosearch.collection.asking import turns
+from dinosearch.collection.asking.turns import Turns
+from tests.collection.test_rank import brute_force, embedder_of, same, unit, write_export
+from tests.conftest import FakeEmbedder, write_photo
+
+LONG = 30.0
+IMAGES, D = 60, 32
+
+
+@pytest.fixture
+def rows() -> np.ndarray:
+    return unit(np.random.default_rng(5).standard_normal((IMAGES, D)))
+
+
+@pytest.fixture
+def collection(rows: np.ndarray, tmp_path: Path) -> Iterator[Collection]:
+    with Collection.open(tmp_path / "home", create=True, embedder=embedder_of(D)) as made:
+        made.import_(write_export(tmp_path / "out", rows, [100] * IMAGES))
+        yield made
+
+
+def test_one_at_a_time_in_the_order_in_which_they_came() -> None:
+    shared, order, inside, most = Turns(), list[int](), 0, 0
+
+    def take(number: int) -> None:
+        nonlocal inside, most
+        with shared.taken():
+            inside += 1
+            most = max(most, inside)
+            order.append(number)
+            time.sleep(0.002)
+            inside -= 1
+
+    with ThreadPoolExecutor(6) as pool:
+        with shared.taken():
+            asked = []
+            for number in range(6):
+                asked.append(pool.submit(take, number))
+                until = time.monotonic() + LONG
+                while len(shared._waiting) <= number and time.monotonic() < until:
+                    time.sleep(0.001)
+        for one in asked:
+            one.result(LONG)
+    assert (order, most) == ([0, 1, 2, 3, 4, 5], 1)
+
+
+def test_who_fails_passes_the_turn_on() -> None:
+    shared = Turns()
+    with pytest.raises(ValueError, match="mine"), shared.taken():
+        raise ValueError("mine")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: shared.taken().__enter__()).result(LONG) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_fork_has_turns_of_its_own() -> None:
+    with turns.turn().taken(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of 3.12: there are threads, which is what this is about
+        child = os.fork()
+        if not child:
+            signal.alarm(int(LONG))  # ends it where it waits for the turn that only its parent has
+            with turns.turn().taken():
+                os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_answers_of_many_threads_beside_a_writer(collection: Collection, rows: np.ndarray, tmp_path: Path) -> None:
+    """Each is the brute force of the images before or after an import, never of something between."""
+    more = unit(np.random.default_rng(6).standard_normal((IMAGES, D)))
+    export = write_export(tmp_path / "more", more, [100] * IMAGES, first=IMAGES + 1)
+    queries = unit(np.random.default_rng(7).standard_normal((8, D)))
+    both = np.concatenate([rows, more])
+    expected = [brute_force(held, np.arange(1, len(held) + 1), queries, 9) for held in (rows, both)]
+    ended, counts = threading.Event(), [0, 0]
+
+    def ask() -> None:
+        at = 0
+        while not ended.is_set() or at == 0:
+            found = collection.rank(queries, 9)
+            at = next(i for i, wanted in enumerate(expected) if np.array_equal(wanted[0], found[0]))
+            same(found, expected[at])
+            counts[at] += 1
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
+        while not counts[0] and not any(one.done() for one in asking):
+            time.sleep(0.001)
+        collection.import_(export)
+        ended.set()
+        for one in asking:
+            one.result(LONG)
+    same(collection.rank(queries, 9), expected[1])
+    assert counts[0]
+
+
+def test_a_question_asks_the_store_once(collection: Collection, rows: np.ndarray) -> None:
+    collection.rank(rows[:1])
+    told: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        told.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        collection.rank(rows[:1])
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert told == ["BEGIN", "SELECT changes FROM state"]
+
+
+def test_a_question_that_waits_for_the_model_keeps_nobody_out(tmp_path: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    class Slow(FakeEmbedder):
+        def embed(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+            if len(pixels) == 1 and not go.is_set():  # the question, and not the run that indexes
+                begun.set()
+                assert go.wait(LONG)
+            return super().embed(pixels)
+
+    for seed in range(4):
+        write_photo(tmp_path / "photos" / f"{seed}.png", seed)
+    with Collection.open(tmp_path / "home", create=True, embedder=Slow()) as asked, ThreadPoolExecutor(1) as pool:
+        asked.index(tmp_path / "photos")
+        waiting = pool.submit(asked.query, tmp_path / "photos" / "1.png")
+        assert begun.wait(LONG)
+        assert len(asked.query(2)) == 3
+        go.set()
+        assert len(waiting.result(LONG)) == 3
