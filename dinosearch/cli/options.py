@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from dinosearch.collection import Collection
 
 F = TypeVar("F", bound=Callable[..., Any])
+SHEETS = (".png", ".html", ".htm")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,16 @@ def _checked_rerank(ctx: click.Context, param: click.Parameter, value: str | Non
             Rerank.parse(str(value))
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
+    return value
+
+
+def checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse a picture that could not be written, before anything is searched."""
+    if value is not None:
+        if not value.lower().endswith(SHEETS):
+            raise click.BadParameter(f"{value} ends with neither .png nor .html")
+        if not Path(value).absolute().parent.is_dir():
+            raise click.BadParameter(f"there is no folder {Path(value).absolute().parent}")
     return value
 
 

@@ -45,7 +45,7 @@ def draw_sheet(
     """
     pictures, asked = [], None
     for name, image in images:
-        data = image if isinstance(image, bytes) else read_bytes(_path(collection, image))
+        data = image if isinstance(image, bytes) else read_bytes(file_of(collection, image))
         picture, info = decode_apart(data, name, hint=SIDE if box is None else None)
         if box is not None:
             box = box_within(box, info.width, info.height)
@@ -67,7 +67,8 @@ def _explained(collection: Collection, query: QueryImage, hit: Hit) -> tuple[Exp
         return None
 
 
-def _path(collection: Collection, name: str) -> str:
+def file_of(collection: Collection, name: str) -> str:
+    """The path of a query image that was given as a path or as `id:N`."""
     if name.startswith("id:") and name[3:].isdecimal() and not Path(name).exists():
         return next(str(file["path"]) for file in collection.files(where=f"id = {name[3:]}"))
     return str(Path(name).expanduser())

@@ -1,4 +1,4 @@
-"""The style sheet of a contact sheet's page, light and dark, narrow and wide."""
+"""The style sheet of a contact sheet's page, light and dark, narrow and wide; its base serves other pages too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _COLOURS = {"paper": PAPER, "tile": TILE, "ink": INK, "muted": MUTED, "accent": 
 # Lines lie on photos, which are the same by day and by night.
 _LINES = {"line": ACCENT, "under": INK, "light": LIGHT}
 
-STYLE = (
+BASE = (
     "\n:root { color-scheme: light dark; "
     + " ".join(f"--{name}: {css(colour)};" for name, colour in {**_COLOURS, **_LINES}.items())
     + " }"
@@ -24,10 +24,17 @@ h1 {
   margin: 0 0 1.5rem; padding-bottom: 1rem; border-bottom: 2px solid var(--track);
   font-size: 1.5rem; font-weight: 600; overflow-wrap: anywhere;
 }
+@media (max-width: 50rem) { body { padding: 1.25rem; } }
+"""
+)
+"""Colours by day and by night, the page and its heading."""
+
+STYLE = (
+    BASE
+    + """
 main { display: grid; grid-template-columns: minmax(14rem, 20rem) minmax(0, 1fr); gap: 2.5rem; align-items: start; }
 @media (max-width: 50rem) {
   main { grid-template-columns: minmax(0, 1fr); gap: 2rem; }
-  body { padding: 1.25rem; }
 }
 figure { position: relative; margin: 0 0 1rem; border-radius: .5rem; overflow: hidden; }
 figure img { width: 100%; display: block; }
