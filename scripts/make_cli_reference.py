@@ -23,6 +23,10 @@ OBJECTS = (
     ("", "job", "images, failed, shards, kept, embedded, seconds"),
     ("query", "hit", "rank, score, id, path, width, height, format, size, taken, camera, box, confidence"),
     ("explain", "explanation", "score, without, inliers, bound, matched, box"),
+    ("dense pca", "components", "path, grid, foreground"),
+    ("dense attention", "attention", "path, grid, on_patches"),
+    ("dense match", "pair", "number, first, second, cosine, saliency"),
+    ("dense cosegment, parts", "segments", "path, width, height, shares, mask"),
     ("calibrate", "calibration", "thresholds, positives, negatives, unreadable, confirmed, rejected"),
     ("confirm, reject", "verdicts", "same, results, calibration"),
     ("refine", "refine", "made"),
@@ -74,7 +78,7 @@ turns back; `--paths` and `-0` write its very bytes.
 | code | meaning |
 |---|---|
 | 0 | done, or found |
-| 1 | `query` found nothing, `explain` nothing in common |
+| 1 | `query` found nothing, `explain` nothing in common, `dense` no places or no common subject |
 | 2 | error, named in one sentence on stderr |
 | 3 | done, but some images failed (`index`, `import`, `benchmark`), problems remain (`verify`), some wait (`migrate`) |
 | 130 | interrupted; what was finished is kept |
@@ -92,7 +96,13 @@ def reference() -> str:
     context = _context("dinosearch", cli)
     parts.append(_section("dinosearch", cli, context))
     for name in cli.list_commands(context):
-        parts.append(_section(f"dinosearch {name}", cli.commands[name], _context(name, cli.commands[name], context)))
+        command = cli.commands[name]
+        inside = _context(name, command, context)
+        parts.append(_section(f"dinosearch {name}", command, inside))
+        if isinstance(command, click.Group):
+            for verb in command.list_commands(inside):
+                below = command.commands[verb]
+                parts.append(_section(f"dinosearch {name} {verb}", below, _context(verb, below, inside)))
     return "\n".join(parts)
 
 

@@ -21,6 +21,11 @@ def test_engines_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert row["apart"] < 1e-5
         assert 0 < row["p50"] <= row["p99"]
     assert "exact = brute force" in capsys.readouterr().out
+    asked = bench_engines.main(
+        [*words, "--engines", "local", "--part", "threads", "--seconds", "0.05", "--rounds", "1"]
+    )
+    assert all(len(rates) == 4 and min(rates) > 0 for rates in asked["600"]["local"]["threads"].values())
+    assert "QPS of 8 callers" in capsys.readouterr().out
     again = bench_engines.main([*words, "--part", "load"])["600"]
     assert again == json.loads((tmp_path / "engines.json").read_text())["600"]
     assert again["local"]["load"] == results["local"]["load"]  # what was loaded is not loaded again

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import device, report
 from dinosearch.embedding import find_checkpoint
-from dinosearch.embedding.transformer import TransformerConfig, VisionTransformer
+from dinosearch.embedding.families.dinov2 import TransformerConfig, VisionTransformer
 
 
 def config_of(model: str) -> TransformerConfig:

@@ -19,7 +19,13 @@ def commands() -> dict[str, click.Command]:
     from dinosearch.cli import cli
 
     assert isinstance(cli, click.Group)
-    return cli.commands
+    below = {
+        f"{name} {verb}": command
+        for name, group in cli.commands.items()
+        if isinstance(group, click.Group)
+        for verb, command in group.commands.items()
+    }
+    return {**below, **cli.commands}  # the longer names first, as the first that fits is taken
 
 
 def test_the_first_thirty_lines_show_index_and_query_with_output() -> None:

@@ -21,7 +21,7 @@ from dinosearch.cli.output import notice, printable
 from dinosearch.errors import DinosearchError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-RESUMABLE = ("index", "embed", "import", "benchmark", "migrate")
+RESUMABLE = ("index", "embed", "import", "benchmark", "migrate", "curate")
 BRIEF = ("query", "explain", "info", "remove", "confirm", "reject")
 """Verbs over before the threads of NumPy's products are worth their start, 0.1 s of a query, or garbage is worth a
 search, which takes as long."""
@@ -33,6 +33,7 @@ VERBS = {
     "embed": ".embed",
     "query": ".query",
     "explain": ".explain",
+    "dense": ".dense",
     "calibrate": ".calibrate",
     "confirm": ".calibrate",
     "reject": ".calibrate",
@@ -44,6 +45,14 @@ VERBS = {
     "migrate": ".migrate",
     "export": ".transfer",
     "import": ".transfer",
+    "classify": ".classify",
+    "label": ".label",
+    "curate": ".curate",
+    "duplicates": ".duplicates",
+    "clusters": ".clusters",
+    "outliers": ".outliers",
+    "map": ".map",
+    "recommend": ".recommend",
     "serve": ".serve",
     "benchmark": ".benchmark",
     "plan": ".plan",

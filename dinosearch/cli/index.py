@@ -43,6 +43,17 @@ COUNTS = ("added", "unchanged", "moved", "changed", "removed", "failed", "offlin
     default=None,
     help="Keep compressed patch tokens, about 16 KB an image, for --rerank.  [default: as before]",
 )
+@click.option(
+    "--text/--no-text",
+    default=None,
+    help="Keep each image's place among words too, for query --text.  [default: as before]",
+)
+@click.option(
+    "--text-files",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Where the files lie that --text needs; remembered.  [default: among the weights]",
+)
 @model_options
 @verb
 def index(
@@ -56,6 +67,8 @@ def index(
     workers: int | None,
     regions: bool | None,
     keep_patches: bool | None,
+    text: bool | None,
+    text_files: str | None,
     **model: Any,
 ) -> int:
     """Embed the images under each PATH and make them searchable.
@@ -70,6 +83,8 @@ def index(
 
     Unreadable files are named on stderr (with --json: one object of type "failure" each) and the exit code is 3.
     """
+    if text_files and text is False:
+        raise click.UsageError("--text-files names files for --text; leave out --no-text")
     sources = [path for name in paths for path in (_listed() if name == "-" else [name])]
     if not sources:
         raise click.UsageError("the list of paths on stdin is empty")
@@ -85,6 +100,7 @@ def index(
             workers=workers,
             regions=regions,
             keep_patches=keep_patches,
+            text=text_files or text,
             progress=progress,
         )
     return report(summary, settings)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinosearch.cli.options import Settings, model_options, opened, rerank_option, verb
+from dinosearch.cli.options import Settings, checked_sheet, model_options, opened, rerank_option, verb
 from dinosearch.cli.output import coloured, emit, notice, say, say_path, shown, tell
+from dinosearch.cli.query_words import draw_found, refuse_of_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,21 +19,11 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 NOTHING_FOUND = 1
-SHEETS = (".png", ".html", ".htm")
-
-
-def _checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse a sheet that could not be written, before anything is searched."""
-    if value is not None:
-        if not value.lower().endswith(SHEETS):
-            raise click.BadParameter(f"{value} ends with neither .png nor .html")
-        if not Path(value).absolute().parent.is_dir():
-            raise click.BadParameter(f"there is no folder {Path(value).absolute().parent}")
-    return value
 
 
 @click.command(short_help="Find the images nearest to an image.")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.option("--text", multiple=True, metavar="WORDS", help='Ask with words, such as "a red door"; repeatable.')
 @click.option(
     "-k", "--top", type=click.IntRange(min=1), default=10, show_default=True, metavar="K", help="Hits wanted."
 )
@@ -65,7 +56,7 @@ def _checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None
 @click.option(
     "--sheet",
     metavar="FILE",
-    callback=_checked_sheet,
+    callback=checked_sheet,
     help="Also draw the hits on a contact sheet: .png, or .html in one file.",
 )
 @click.option("--explain", is_flag=True, help="Also draw on the --sheet why the first hits match.")
@@ -74,6 +65,7 @@ def _checked_sheet(ctx: click.Context, param: click.Parameter, value: str | None
 def query(
     settings: Settings,
     images: tuple[str, ...],
+    text: tuple[str, ...],
     top: int,
     box: Box | None,
     regions: bool | None,
@@ -97,16 +89,32 @@ def query(
       dinosearch query day.jpg night.jpg --negative other.jpg --where "path ~ '**/2020/**'"
       dinosearch query street.jpg --box 0.4,0.1,0.7,0.5
       dinosearch query id:12 --threshold 0.6 -0 | xargs -0 ls -l
+      dinosearch query --text "a red door"
 
     IMAGE is a file, id:N for an image of the collection, an http(s) address, or - for an image on stdin. The score is
     the cosine similarity, 1 for the same content; after dinosearch calibrate it comes with an estimate of how sure that
-    makes. A --json hit has rank, score, id, path, width, height, format, size, taken, camera, box (where in the image,
-    with --regions) and confidence. The exit code is 1 when nothing was found.
+    makes. With --text it is the cosine of the words with the image, which is far lower. A --json hit has rank, score,
+    id, path, width, height, format, size, taken, camera, box (where in the image, with --regions), confidence, label
+    and label_confidence. The exit code is 1 when nothing was found.
     """
+    if bool(images) == bool(text):
+        raise click.UsageError('ask with images or with words, as in: dinosearch query facade.jpg, or: --text "a door"')
     if settings.json and (paths or null):
         raise click.UsageError("--json cannot be combined with --paths or --null")
     if explain and sheet is None:
         raise click.UsageError("--explain draws on a contact sheet; name it with --sheet FILE.html")
+    if text:
+        refuse_of_images(
+            box=box, regions=regions, precision=precision, negative=negative, rerank=rerank,
+            include_self=include_self, explain=explain,
+        )  # fmt: skip
+        with opened(settings, read_only=True, **model) as (collection, progress):
+            hits = collection.query_text(*text, k=top, where=where, threshold=threshold, exact=exact, unique=unique)
+            progress.close()
+            write_hits(hits, as_json=settings.json, paths=paths, null=null)
+            if sheet is not None:
+                draw_found(text, hits, Path(sheet))
+        return _ended(settings, hits, sheet, bool(threshold or where))
     given = _read_stdin(images, negative)
     if not all(name.startswith("id:") for name in given):
         from dinosearch.images import start_ahead
@@ -133,18 +141,21 @@ def query(
             regions=regions,
         )
         progress.close()
-        _write(hits, as_json=settings.json, paths=paths, null=null)
+        write_hits(hits, as_json=settings.json, paths=paths, null=null)
         if sheet is not None:
             from dinosearch.cli.sheet import draw_sheet
 
             asked = [(name, given[name]) for name in images]
             draw_sheet(collection, asked, hits, Path(sheet), explain=explain, box=box)
-            if not settings.quiet:
-                tell(f"picture: {sheet}")
+    return _ended(settings, hits, sheet, bool(threshold or where))
+
+
+def _ended(settings: Settings, hits: Sequence[Hit], sheet: str | None, narrowed: bool) -> int:
+    """Say what was drawn, or that nothing was found; returns the exit code."""
+    if not settings.quiet and sheet is not None:
+        tell(f"picture: {sheet}")
     if not hits and not settings.quiet:
-        notice(
-            f"nothing found{' that matches; ask for less with --threshold or --where' if threshold or where else ''}"
-        )
+        notice(f"nothing found{' that matches; ask for less with --threshold or --where' if narrowed else ''}")
     return 0 if hits else NOTHING_FOUND
 
 
@@ -186,7 +197,8 @@ def _box(value: str | None) -> Box | None:
     return left, top, right, bottom
 
 
-def _write(hits: Sequence[Hit], *, as_json: bool, paths: bool, null: bool) -> None:
+def write_hits(hits: Sequence[Hit], *, as_json: bool, paths: bool = False, null: bool = False) -> None:
+    """Write hits to stdout in one of the forms of `query`."""
     if null or paths:
         for hit in hits:
             say_path(hit.path, b"\0" if null else b"\n")

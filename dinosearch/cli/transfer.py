@@ -25,7 +25,8 @@ def export(settings: Settings, folder: str, where: str | None) -> None:
       dinosearch export - --where "format = HEIC" | jq -r .path
 
     FOLDER gets images.jsonl, vectors.npy and manifest.json; `import` reads them back. With - every file is one JSON
-    object: id, path, sha256, width, height, format, size, modified, added, taken, camera.
+    object: id, path, sha256, width, height, format, size, modified, added, taken, camera, and label, label_confidence,
+    label_given where the image has a label.
     """
     if where and folder != "-":
         raise click.UsageError("--where works with the list on stdout only: dinosearch export - --where EXPR")

@@ -1,15 +1,17 @@
-"""Groups of copies against a full matrix of cosines and SciPy's connected components."""
+"""The groups of the page against a full matrix of cosines and SciPy's connected components."""
 
 from __future__ import annotations
 
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dinosearch import Collection
-from dinosearch.analysis import duplicates, find
+from dinosearch.analysis import find
+from dinosearch.analysis.duplicates import joining
 from tests.conftest import FakeEmbedder, write_photo
 
 
@@ -40,21 +42,27 @@ def components(collection: Collection, threshold: float) -> set[tuple[int, ...]]
 def test_groups_are_connected_components(
     collection: Collection, threshold: float, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duplicates, "NEIGHBOURS", first)
+    monkeypatch.setattr(joining, "NEIGHBOURS", first)
     found = find(collection, threshold)
     assert {group.ids for group in found if group.kind == "near"} == components(collection, threshold)
     for group in found:
         if group.kind == "near":
             vectors = collection.vectors(group.ids)[1]
-            cosines = vectors @ vectors.T - 2 * np.eye(len(vectors))
-            # The smallest link of a largest spanning tree is at most the smallest of all best neighbours.
-            assert threshold - 1e-6 <= group.score <= cosines.max(axis=1).min() + 1e-6
+            assert group.score == pytest.approx((vectors @ vectors.T).min(), abs=1e-6)
 
 
 def test_files_of_one_content_are_a_group(collection: Collection) -> None:
     (exact,) = [group for group in find(collection, 0.999999) if group.kind == "exact"]
     paths = {Path(file["path"]).name for file in collection.files() if file["id"] in exact.ids}
     assert paths == {"07.png", "same-7.png"}
+
+
+def test_a_group_said_to_be_none_is_not_shown(collection: Collection) -> None:
+    group = next(group for group in find(collection, 0.9) if group.kind == "near")
+    collection.say_not_duplicates(list(combinations(group.ids, 2))[1:])
+    assert group in find(collection, 0.9) or len(group.ids) == 2
+    collection.say_not_duplicates(combinations(group.ids, 2))
+    assert group not in find(collection, 0.9)
 
 
 def test_progress_and_a_wrong_threshold(collection: Collection) -> None:
@@ -64,3 +72,10 @@ def test_progress_and_a_wrong_threshold(collection: Collection) -> None:
     assert said[0] == ("duplicates", 0, count) and said[-1] == ("duplicates", count, count)
     with pytest.raises(ValueError, match="threshold"):
         find(collection, 0.0)
+
+
+def test_scores_are_of_all_pairs_beyond_a_block(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dinosearch.analysis.duplicates.overview.LARGEST", 3)
+    (group,) = [group for group in find(collection, 0.01) if group.kind == "near"]
+    vectors = collection.vectors(group.ids)[1]
+    assert group.score == pytest.approx(np.min(vectors @ vectors.T), abs=1e-6)

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from dinosearch import Collection
-from dinosearch.analysis import project, projection
+from dinosearch.analysis import project
+from dinosearch.analysis.layout import projection
 from tests.conftest import FakeEmbedder
 
 GROUPS, EACH = 4, 25

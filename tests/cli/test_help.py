@@ -18,6 +18,7 @@ VERBS = [
     "embed",
     "query",
     "explain",
+    "dense",
     "calibrate",
     "confirm",
     "reject",
@@ -29,6 +30,14 @@ VERBS = [
     "migrate",
     "export",
     "import",
+    "classify",
+    "label",
+    "curate",
+    "duplicates",
+    "clusters",
+    "outliers",
+    "map",
+    "recommend",
     "serve",
     "benchmark",
     "plan",
@@ -72,12 +81,18 @@ def test_models(run: Run, monkeypatch, tmp_path) -> None:
     assert found["dinov2_vitb14"]["path"] == str(weights)
     assert found["dinov2_vits14"]["path"] is None
     assert found["dinov2_vits14"]["dimension"] == 384
+    gated = found["dinov3_vitl16_sat493m"]
+    assert (gated["family"], gated["licence"], gated["url"]) == ("DINOv3", "DINOv3 License", None)
+    assert (gated["patch"], gated["sha256"], gated["mean"]) == (16, "eadcf0ff", [0.43, 0.411, 0.296])
+    assert gated["page"].startswith("https://ai.meta.com/")
     result = run("models")
     lines = {line.split()[0]: line for line in result.stdout.splitlines()}
     assert list(lines) == ["name", *CHECKPOINTS]
     assert lines["dinov2_vitb14"].endswith(str(weights))
     assert "not here: https://" in lines["dinov2_vits14"]
+    assert lines["dinov3_vits16"].endswith("on request: dinov3_vits16_pretrain_lvd1689m-08c60483.pth")
     assert str(tmp_path) in result.stderr
+    assert f"DINOv3 License are asked for at {gated['page']}" in result.stderr
 
 
 def test_doctor(run: Run, monkeypatch) -> None:

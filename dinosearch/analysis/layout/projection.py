@@ -43,18 +43,21 @@ class Projection:
     method: str
 
 
-def project(collection: Collection, progress: Progress | None = None, *, seed: int = 0) -> Projection:
+def project(
+    collection: Collection, progress: Progress | None = None, *, where: str | None = None, seed: int = 0
+) -> Projection:
     """Lay the images of a collection out on a plane; the same collection and seed give the same map.
 
     Args:
         collection: opened.
         progress: told about the stage `map`, in images.
+        where: a filter: only these images.
         seed: of the choice of landmarks and of t-SNE.
 
     Raises:
         ImageNotFoundError: the collection was changed meanwhile; ask again.
     """
-    ids = collection.ids()
+    ids = collection.ids(where)
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(ids, min(len(ids), LANDMARKS), replace=False)) if len(ids) else ids
     if len(ids) < 3:
