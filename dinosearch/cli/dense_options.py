@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import numpy as np
 
 from dinosearch.cli.options import Settings, opened
 from dinosearch.cli.output import notice, shown, tell
@@ -162,9 +161,11 @@ def write_picture(settings: Settings, output: Path | None, draw: Callable[[], by
 
 def write_arrays(settings: Settings, arrays: Path | None, named: Mapping[str, Any]) -> None:
     """Write arrays where they are wanted, and say so."""
-    from dinosearch.home import atomic_path
-
     if arrays is not None:
+        import numpy as np
+
+        from dinosearch.home import atomic_path
+
         with atomic_path(arrays) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **named)
         if not settings.quiet:
@@ -173,6 +174,8 @@ def write_arrays(settings: Settings, arrays: Path | None, named: Mapping[str, An
 
 def numbered(names: Sequence[str], **columns: Sequence[Any]) -> dict[str, Any]:
     """Arrays of several images under the keys NAME_0, NAME_1..., as their grids differ, and the images' names."""
+    import numpy as np
+
     arrays = {f"{key}_{i}": value for key, values in columns.items() for i, value in enumerate(values)}
     return {"images": np.array(names), **arrays}
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from dinosearch.cli.dense_options import (
     NOTHING,
@@ -24,6 +23,8 @@ from dinosearch.cli.options import Settings, verb
 from dinosearch.cli.output import emit, say, shown, tell
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dinosearch.analysis.dense import Segments
 
 
@@ -123,7 +124,7 @@ def _segmented(
         for image in group if subject.found else ():
             one = subject.of(image)
             names.append(one.image)
-            labels.append(one.labels.astype(np.uint8))
+            labels.append(one.labels.astype("uint8"))
             drawn += [one] if len(drawn) < DRAWN else []
             file = _mask_file(folder, len(names), one)
             if file:
