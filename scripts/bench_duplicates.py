@@ -111,7 +111,7 @@ def copies(options: argparse.Namespace) -> str:
             began = time.monotonic()
             try:
                 found = find(folder)
-            except ImportError as error:
+            except (ImportError, OSError) as error:  # OSError: weights that cannot be fetched
                 notes.append(f"{name}: left out: {error}")
                 continue
             right = {pair for pair in found if same(pair)}
@@ -157,7 +157,7 @@ def pdq(options: argparse.Namespace) -> str:
         for name, find in systems(Path(temporary)).items():
             try:
                 found = {pair for pair in find(folder) if pair <= {*paths}}
-            except ImportError as error:
+            except (ImportError, OSError) as error:  # OSError: weights that cannot be fetched
                 notes.append(f"{name}: left out: {error}")
                 continue
             missed = sorted(Path(path).name for path in bridges - {original} if {original, path} not in found)

@@ -97,7 +97,7 @@ def neighbours(
     """
     source = asking or collection
     asked = source.ids() if ids is None else np.asarray(ids, np.int64)
-    refined = _is_refined(collection)
+    refined = collection.is_refined
     for low in range(0, len(asked), block):
         if progress:
             progress(stage, low, len(asked))
@@ -147,10 +147,6 @@ def pairs(
         if full.any():
             again, deeper = found.ids[full], DEEPER * depth
             yield from pairs(collection, least, asking=asking, ids=again, among=among, exact=exact, depth=deeper)
-
-
-def _is_refined(collection: Collection) -> bool:
-    return any(derived.kind == "refined" for derived in collection.info().derived)
 
 
 def _as_stored(collection: Collection, vectors: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from dinosearch.collection.kinds import REFINED
 from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.collection.models.embedders import Embedders
 from dinosearch.collection.opened import OpenedHome
@@ -48,6 +49,13 @@ class CollectionHeld:
     def state(self) -> int:
         """A number that rises with every commit to the collection, whoever makes it; milliseconds to ask."""
         return self._opened.store.changes()
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether refined vectors are searched in place of the model's own, which `vectors` hands out all the same."""
+        opened = self._opened
+        opened.now()
+        return opened.searched == REFINED
 
     @property
     def calibration(self) -> Calibration | None:
