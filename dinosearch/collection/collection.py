@@ -154,7 +154,7 @@ class Collection(CollectionLearner, CollectionTagger, CollectionMigrator, Collec
             HomeLockedError: another process is writing to this home.
         """
         from dinosearch.collection.derived.detailing import Detailing
-        from dinosearch.collection.derived.worded import FILES
+        from dinosearch.collection.derived.worded import FILES, Worded
         from dinosearch.collection.indexing.run import IndexRun
         from dinosearch.collection.keeping.maintenance import choose_index_type
 
@@ -171,6 +171,8 @@ class Collection(CollectionLearner, CollectionTagger, CollectionMigrator, Collec
             choose_index_type(self._opened, index_type)
             if self._opened.fingerprint is None:
                 self._opened.begin(self.embedder.fingerprint, self._choice.weights)
+            if text:
+                Worded(self._opened).require()
             # The model is loaded when something has to be embedded: a run over unchanged folders does not wait for it.
             summary = IndexRun(self._opened, lambda: self.embedder, progress).run(
                 sources,

@@ -143,6 +143,13 @@ def test_other_files_are_noticed(run: Run, here: Path, words: Path) -> None:
     assert gone.exit_code == 2 and "no text space for mini" in gone.output
 
 
+def test_missing_files_are_told_before_anything_is_looked_at(run: Run, here: Path) -> None:
+    refused = run("index", "photos", "--text")
+    assert refused.exit_code == 2 and "no text space for mini" in " ".join(refused.output.split())
+    with Collection.open("index", read_only=True) as collection:
+        assert collection.info().images == 0
+
+
 def test_a_server_answers_the_same(run: Run, here: Path, words: Path) -> None:
     run("index", "photos", "--text", "--text-files", words)
     asked: list[dict[str, Any]] = [{}, {"k": 3, "where": "id in (2, 5, 7)"}, {"exact": True, "threshold": 0.0}]

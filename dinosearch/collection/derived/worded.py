@@ -61,6 +61,10 @@ class Worded:
     def rows(self, tokens: Any, basis: Basis) -> np.ndarray:
         return self.space.images([tokens])
 
+    def require(self) -> None:
+        """Refuse what could not be done, before anything else is begun; errors as `space`."""
+        _ = self.space
+
     def check(self) -> None:
         """Refuse to ask with words that the images' vectors do not know.
 
