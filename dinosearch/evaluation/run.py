@@ -102,7 +102,7 @@ def prepare(collection: Collection, options: Options, progress: Progress | None)
     wanted = Refinement.parse(options.refine)
     if wanted != Refinement():
         collection.refine(**asdict(wanted), recall=options.recall, progress=progress)
-    elif any(derived.kind == "refined" for derived in collection.info().derived):
+    elif collection.is_refined:
         collection.unrefine()
     if DIFFUSION in Rerank.parse(options.rerank).stages:
         collection.diffuse(progress=progress)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dinosearch.analysis.centres import ROUNDS, improved, nearest, sample_size
 from dinosearch.analysis.curation.job import NONE, Job, mixed, portions
-from dinosearch.analysis.curation.kmeans import ROUNDS, improved, nearest, sample_size
 from dinosearch.analysis.curation.ledger import Step
 from dinosearch.analysis.neighbours import BLOCK
 from dinosearch.collection import Collection

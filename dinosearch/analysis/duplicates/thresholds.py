@@ -33,7 +33,7 @@ def thresholds_of(collection: Collection) -> dict[str, float]:
     found = dict(MEASURED.get(family, MEASURED[OTHERS]))
     calibration = collection.calibration
     # A calibration of refined vectors says nothing of the model's own, which pairs are compared by.
-    if calibration is not None and not any(derived.kind == "refined" for derived in collection.info().derived):
+    if calibration is not None and not collection.is_refined:
         learned = calibration.threshold(PRECISION)
         found[SAME_INSTANCE] = found[SAME_INSTANCE] if learned is None else learned
     return found

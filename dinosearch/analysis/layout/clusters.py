@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dinosearch.analysis.curation.kmeans import nearest
+from dinosearch.analysis.centres import nearest
 from dinosearch.analysis.layout.density import MOST, NOISE, Dense
 from dinosearch.analysis.layout.kmeans import chosen_count, fitted
 from dinosearch.analysis.layout.sampling import STEP, sample, streamed

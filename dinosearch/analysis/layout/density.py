@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dinosearch.analysis.curation.kmeans import nearest
+from dinosearch.analysis.centres import nearest
 from dinosearch.analysis.layout.sampling import missing_library
 
 MOST = 10_000

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable
 
 from dinosearch.images.drawing.look import jpeg_uri
+from dinosearch.images.drawing.page import page
 from dinosearch.images.drawing.sheet_style import BASE
 from dinosearch.images.drawing.thumbnails import printable
 from dinosearch.images.drawing.titled_row import Cell, DrawnRow
@@ -38,25 +39,9 @@ ol {
 
 def mosaic_html(title: str, note: str, rows: Iterable[DrawnRow]) -> bytes:
     """The page in UTF-8; it needs no script."""
-    heading = html.escape(printable(title))
     below = f'<p class="note">{html.escape(printable(note))}</p>' if note else ""
     sections = "\n".join(map(_section, rows)) or "<p>nothing to show</p>"
-    page = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{heading}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>{heading}</h1>
-{below}
-{sections}
-</body>
-</html>
-"""
-    return page.encode("utf-8")
+    return page(title, _STYLE, f"{below}\n{sections}")
 
 
 def _section(row: DrawnRow) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from dinosearch.images.drawing.explanation_png import verdict
 from dinosearch.images.drawing.heat_map import heat_bar, heat_over
 from dinosearch.images.drawing.look import ACCENT, data_uri, hundredths, jpeg_uri
+from dinosearch.images.drawing.page import page
 from dinosearch.images.drawing.pair_lines import Shape, clip
 from dinosearch.images.drawing.sheet_style import STYLE
 from dinosearch.images.drawing.thumbnails import display_name, printable, thumbnail
@@ -21,34 +22,20 @@ _EDGE = 0.006  # fraction that outlines keep from the picture's edges, where hal
 
 def draw_html(content: Sheet) -> bytes:
     """The page in UTF-8; it needs no script."""
-    heading = html.escape(printable(content.title))
     part = "" if content.box is None else f", asked with its part {extent(content.box)}"
     query = "\n".join(f"<figure>{_picture(image, f'query{part}', content.shapes)}</figure>" for image in content.query)
     legend = "\n".join(f"<p>{html.escape(text)}</p>" for text in content.legend) + _heat_legend(content)
     items = "\n".join(_item(tile, content.scale) for tile in content.tiles)
     hits = f"<ol>\n{items}\n</ol>" if content.tiles else "<p>no hits</p>"
-    page = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{heading}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<h1>{heading}</h1>
-<main>
+    body = f"""<main>
 <section>
 {query}
 <p class="label">{content.label}</p>
 {legend}
 </section>
 {hits}
-</main>
-</body>
-</html>
-"""
-    return page.encode("utf-8")
+</main>"""
+    return page(content.title, STYLE, body)
 
 
 def _item(tile: Tile, scale: tuple[float, float]) -> str:
