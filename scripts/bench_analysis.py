@@ -1,8 +1,9 @@
 """Measures verbs of `dinosearch.analysis` on real vectors; prints Markdown.
 
-    scripts/bench_analysis.py [--part clusters]... [--data FOLDER] [--write]
+    scripts/bench_analysis.py [--part clusters|scale]... [--data FOLDER] [--write]
 
 clusters  real DINOv2 ViT-S/14 vectors of 50 classes: how pure the clusters are, beside scikit-learn's own
+scale     100,000 synthetic vectors: seconds and memory of clusters, outliers and map
 
 --data is `../shared/data` (its README says what lies there).
 """
@@ -14,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.clusters import clusters
+from bench.layout_scale import scale
 from bench.report import machine, write_section
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PARTS: dict[str, Callable[[Path], str]] = {"clusters": clusters}
+PARTS: dict[str, Callable[[Path], str]] = {"clusters": clusters, "scale": scale}
 
 
 def main() -> None:
