@@ -19,7 +19,6 @@ import argparse
 import io
 import json
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -338,7 +337,7 @@ def one_of_scale(folder: Path) -> None:
         now = time.perf_counter()
         before = 0.0 if last[0] == "start" else spans.get(str(last[0]), 0.0)  # every call looks at the collections
         spans[str(last[0])] = before + now - float(last[1])
-        spans["own"] = max(spans.get("own", 0), own_memory())
+        spans["own"] = max(spans.get("own", 0), memory("RssAnon"))
         last[:] = [stage, now]
 
     try:
@@ -347,7 +346,7 @@ def one_of_scale(folder: Path) -> None:
             summary = curate(pool, out, CurationRecipe(method="both"), **sets, progress=watch)  # type: ignore[arg-type]
     finally:
         watch("end")
-        spans["peak"] = max(spans.get("peak", 0), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        spans["peak"] = max(spans.get("peak", 0), memory("VmHWM"))
         notes.write_text(json.dumps(spans))
     print(summary, file=sys.stderr)
     notes.unlink()
@@ -366,13 +365,17 @@ def one_of_scale(folder: Path) -> None:
     print(json.dumps([*cells, f"{sum(spans.values()):.0f}", f"{peak:,.0f} MiB", f"{own:,.0f} MiB"]))
 
 
-def own_memory() -> float:
-    """MiB of this process that are not pages of files mapped into it; 0 where the system does not tell."""
+def memory(what: str) -> float:
+    """MiB of this process by the system's name, 0 where it does not tell.
+
+    `RssAnon` is now what no file is mapped into; `VmHWM` the most of all, which unlike `ru_maxrss` begins anew with a
+    program and not with the memory of the one that started it.
+    """
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
         return 0.0
-    found = re.search(r"RssAnon:\s*(\d+) kB", status)
+    found = re.search(rf"{what}:\s*(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0
 
 
