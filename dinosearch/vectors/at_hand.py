@@ -5,22 +5,18 @@ Like every plan it finds candidates in float32 and settles their order and score
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from dinosearch.vectors.ranking import GATHER, SLACK, table_of
-from dinosearch.vectors.threads import in_parallel, one_thread, split
+from dinosearch.vectors.exact import Candidates, gathered
+from dinosearch.vectors.ranking import GATHER, SLACK, products_of
+from dinosearch.vectors.threads import in_parallel, split
 
-_LEAST = 8  # queries that are worth a thread of their own
+# What is worth a thread of its own, of which each takes 0.1 to 0.2 ms to begin: about a millisecond.
+_MULTIPLIED = 1 << 25  # numbers multiplied as matrices; by rows, as each thread brings those of its own into the cache
+_SETTLED = 1 << 19  # numbers multiplied in float64
 _CELLS = 1 << 20  # scores held at once by a thread
 _LARGE = 1e15
 _SURE = 24  # rows beyond k up to which all of them are scored in float64
-
-# Each product on its own, in the thread that asks: a product of matrices would be shared among the threads of NumPy.
-_dots: Callable[[np.ndarray, np.ndarray], np.ndarray] = getattr(
-    np, "vecdot", lambda rows, q: np.einsum("md,d->m", rows, q)
-)
 
 
 def is_tame(queries: np.ndarray) -> bool:
@@ -48,22 +44,21 @@ def nearest_rows(
     """
     if len(queries) == 1 and len(rows) >= k:  # forms that cost less, as a search of few rows is mostly such cost
         near = _near_one(rows, queries[0], k)
-        scores = _exact(rows[None, near], queries.astype(np.float64))[0]
+        scores = products_of(rows[None, near], queries.astype(np.float64))[0].astype(np.float32)
         order = np.lexsort((ids[near], -scores))[:k]
         return slots[near[order]][None], scores[order][None]
+    width = min(k, len(rows))
+    near = _near(rows, queries, width)
+    scores = np.empty(near.shape, np.float32)
+
+    def settle(some: slice) -> None:
+        scores[some] = _scores(rows, queries[some], near[some])
+
+    in_parallel(settle, split(len(queries), max(1, _SETTLED // (rows.shape[1] * near.shape[1])), len(queries)))
+    line, order = np.arange(len(near))[:, None], np.lexsort((ids[near], -scores), axis=1)[:, :width]
     chosen = np.full((len(queries), k), -1, np.int64)
     values = np.full((len(queries), k), -np.inf, np.float32)
-    width = min(k, len(rows))
-
-    def part(some: slice) -> None:
-        near = _near(rows, queries[some], width)
-        scores = _scores(rows, queries[some], near)
-        order = np.lexsort((ids[near], -scores), axis=1)[:, :width]
-        line = np.arange(len(near))[:, None]
-        chosen[some, :width], values[some, :width] = slots[near[line, order]], scores[line, order]
-
-    with one_thread():
-        in_parallel(part, split(len(queries), _LEAST, max(1, _CELLS // len(rows))))
+    chosen[:, :width], values[:, :width] = slots[near[line, order]], scores[line, order]
     return chosen, values
 
 
@@ -71,7 +66,7 @@ def _near_one(rows: np.ndarray, query: np.ndarray, width: int) -> np.ndarray:
     """(c,) int64 places of the rows that may be among the `width` nearest."""
     if len(rows) <= width + _SURE:
         return np.arange(len(rows))
-    scores = _dots(rows, query)
+    scores = products_of(rows[None], query[None])[0]
     parted = scores.copy()
     parted.partition(len(rows) - width)
     near: np.ndarray = (scores >= parted[len(rows) - width] - SLACK).nonzero()[0]
@@ -82,11 +77,16 @@ def _near(rows: np.ndarray, queries: np.ndarray, width: int) -> np.ndarray:
     """(n, c) int64 places of the rows that may be among the `width` nearest of each query; -1 behind its last."""
     if len(rows) <= width + _SURE:
         return np.tile(np.arange(len(rows)), (len(queries), 1))
-    scores = queries @ rows.T
-    floor = np.partition(scores, -width, axis=1)[:, -width] - SLACK
-    # in one dimension NumPy looks for them much faster
-    query, place = np.divmod(np.flatnonzero(scores >= floor[:, None]), len(rows))
-    return table_of(len(queries), query, place)
+    step = max(1, _CELLS // len(queries))
+
+    def part(some: slice) -> Candidates:
+        found = Candidates(len(queries), width)
+        for low in range(some.start, some.stop, step):
+            high = min(low + step, some.stop)
+            found.offer(queries @ rows[low:high].T, np.arange(low, high))
+        return found
+
+    return gathered(part, len(rows), max(width, _MULTIPLIED // queries.size))
 
 
 def _scores(rows: np.ndarray, queries: np.ndarray, near: np.ndarray) -> np.ndarray:
@@ -95,12 +95,6 @@ def _scores(rows: np.ndarray, queries: np.ndarray, near: np.ndarray) -> np.ndarr
     step = max(1, GATHER // (rows.shape[1] * near.shape[1]))
     for low in range(0, len(near), step):
         some = slice(low, low + step)
-        scores[some] = _exact(rows[near[some]], exact[some])
+        scores[some] = products_of(rows[near[some]], exact[some])
     scores[near < 0] = -np.inf
-    return scores
-
-
-def _exact(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """(n, c) float32 products of (n, c, dimension) rows with float64 queries, in the way of `ranking.products`."""
-    scores: np.ndarray = np.einsum("nmd,nd->nm", rows, queries).astype(np.float32)
     return scores

@@ -5,6 +5,8 @@ Candidates are scored in float32, where they lie if they can be; the few that ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dinosearch.vectors.header import BLOCK_ROWS
@@ -18,6 +20,10 @@ GATHER = 1 << 18
 """Numbers copied at once by a thread: 1 MiB, so that they are multiplied while the cache holds them."""
 CHOSEN = 1 << 19
 """Rows looked at one by one in one call."""
+# Each product on its own, always added up in the same way: a product of matrices would be shared among NumPy's threads.
+_dots: Callable[[np.ndarray, np.ndarray], np.ndarray] = getattr(
+    np, "vecdot", lambda rows, queries: np.einsum("...d,...d->...", rows, queries)
+)
 _SURE = 24  # candidates beyond k up to which it is quicker to score all of them in float64 at once
 
 
@@ -69,10 +75,16 @@ def products(file: VectorFile, queries: np.ndarray, slots: np.ndarray) -> np.nda
             scores[part] = products_in_place(stack, queries[part], slots[part])
         else:
             with np.errstate(all="ignore"):  # a damaged row may hold anything; its checksum is looked at later
-                values = np.einsum("nmd,nd->nm", file.read(np.maximum(slots[part], 0)), queries[part])
+                values = products_of(file.read(np.maximum(slots[part], 0)), queries[part])
             values[(slots[part] < 0) | np.isnan(values)] = -np.inf
             scores[part] = values
     return scores
+
+
+def products_of(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """(n, m) products of (n, m, dimension) rows with (n, dimension) queries, in the type of these, in one thread."""
+    products: np.ndarray = _dots(rows.astype(queries.dtype, copy=False), queries[:, None])
+    return products
 
 
 def places(query: np.ndarray) -> np.ndarray:
