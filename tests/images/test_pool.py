@@ -111,11 +111,54 @@ def test_a_crash_costs_exactly_its_own_file(tmp_path: Path, number: signal.Signa
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
     files = make(tmp_path, 20)
-    with DecodePool(SMALL, workers=1, timeout=2.5) as pool:
+    with DecodePool(SMALL, workers=1, timeout=0.4) as pool:
         answers = list(pool.prepare_all(stopped(pool, files, [])))
     assert [file for file, _ in answers] == files
-    expected = Problem(files[5].path, "decoding took longer than 2.5 s")
+    expected = Problem(files[5].path, "decoding took longer than 2.4 s")  # six times as long: it waited
     assert [answer for _, answer in answers if isinstance(answer, Problem)] == [expected]
+
+
+UNTIL_TOLD = """
+import sys
+from pathlib import Path
+from dinosearch.images import DecodePool
+from dinosearch.records import FoundFile, Preprocessing, Problem
+
+photo, end = map(Path, sys.argv[1:])
+
+def files():
+    while not end.exists():
+        yield FoundFile(str(photo), photo.stat().st_size, 0)
+
+with DecodePool(Preprocessing("squash", 28), workers=1, timeout=0.3) as pool:
+    for _, answer in pool.prepare_all(files()):
+        assert not isinstance(answer, Problem), answer
+        print("one", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_program_that_is_stopped_and_goes_on_blames_no_file(tmp_path: Path) -> None:
+    photo, end = tmp_path / "photo.png", tmp_path / "end"
+    photo.write_bytes(encoded(Image.fromarray(gradient(1500, 1000)), "PNG"))  # so large that it is always under way
+    program = subprocess.Popen(
+        [sys.executable, "-c", UNTIL_TOLD, str(photo), str(end)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert program.stdout is not None and program.stdout.readline() == b"one\n"
+        os.killpg(program.pid, signal.SIGSTOP)  # as Ctrl-Z
+        time.sleep(2.5)  # more than six times the limit
+        os.killpg(program.pid, signal.SIGCONT)
+        time.sleep(0.5)
+        end.touch()
+        program.communicate(timeout=60)
+        assert program.returncode == 0
+    finally:
+        program.kill()
+        program.wait()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -1,22 +1,20 @@
-"""One child process that decodes for a `DecodePool`, and the watch over the time that its images take."""
+"""One child process that decodes for a `DecodePool`; what it takes of time is `watchdog`'s business."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from dinosearch.images.limits import MAX_PIXELS
 from dinosearch.images.workers.messages import Wanted, receive, receive_in_pages, send, unpack_answer
 from dinosearch.images.workers.start import start
+from dinosearch.images.workers.watchdog import Watchdog
 from dinosearch.records import PreparedImage, Problem
 
 _START_TIMEOUT = 120.0  # seconds for a worker to import Pillow and numpy, generous for a cold disk
-_TICK = 0.2  # seconds between two looks at the deadlines
 _MAX_ANSWER = 3 * MAX_PIXELS  # bytes; only stops a worker that went mad
 _PACE = 256 << 20
 """Bytes of memory that a large image may take a second for, beside its timeout: 6 seconds for 100 megapixels. The
@@ -38,7 +36,7 @@ class Child:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
         self._watchdog = watchdog
-        self._late = False
+        self._late: float | None = None
         try:
             with self._deadline(_START_TIMEOUT):
                 receive(self._from, 0)
@@ -64,7 +62,8 @@ class Child:
             data: its content; None to have it read from the path.
             size: of the content in bytes.
             wanted: what is wanted of it.
-            timeout: seconds that it may take; for one that asks for memory begun anew, and longer by `_PACE`.
+            timeout: seconds of work that it may take, see `Watchdog`; for one that asks for memory begun anew, and
+                longer by `_PACE`.
             reserve: gives memory.
         """
         header: dict[str, Any] = {"path": path, "inline": data is not None, "size": size, "timeout": timeout}
@@ -79,10 +78,10 @@ class Child:
                 with self._deadline(timeout):
                     send(self._to, {"timeout": timeout})
                     header, body = receive_in_pages(self._from, _MAX_ANSWER)
-            return unpack_answer(path, header, body), not self._late
+            return unpack_answer(path, header, body), self._late is None
         except (OSError, EOFError, ValueError):
-            if self._late:
-                return Problem(path, f"decoding took longer than {timeout:.3g} s"), False
+            if self._late is not None:
+                return Problem(path, f"decoding took longer than {self._late:.3g} s"), False
             return Problem(path, f"the decoder crashed ({self._cause()})"), False
 
     def is_alive(self) -> bool:
@@ -97,14 +96,18 @@ class Child:
             with contextlib.suppress(OSError, RuntimeError, ValueError):
                 stream.close()
 
-    def expire(self) -> None:
-        """Kill the process because its image takes too long."""
-        self._late = True
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def expire(self, seconds: float) -> None:
+        """Kill the process because its image takes longer than that."""
+        self._late = seconds
         self._process.kill()
 
     @contextlib.contextmanager
     def _deadline(self, seconds: float) -> Iterator[None]:
-        self._watchdog.watch(self, time.monotonic() + seconds)
+        self._watchdog.watch(self, seconds)
         try:
             yield
         finally:
@@ -120,42 +123,6 @@ class Child:
         with contextlib.suppress(ValueError):
             return f"signal {-code}, {signal.Signals(-code).name}"
         return f"signal {-code}"
-
-
-class Watchdog:
-    """One thread that ends the children which take too long; a timer for each image would be a thread for each."""
-
-    def __init__(self) -> None:
-        self._deadlines: dict[Child, float] = {}
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def watch(self, child: Child, deadline: float) -> None:
-        """End the child when it is not forgotten by then, a moment of `time.monotonic`."""
-        with self._lock:
-            self._deadlines[child] = deadline
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="dinosearch-watchdog", daemon=True)
-                self._thread.start()
-
-    def forget(self, child: Child) -> None:
-        """From the return on, the child is not ended."""
-        with self._lock:
-            self._deadlines.pop(child, None)
-
-    def close(self) -> None:
-        """End the thread."""
-        self._closed.set()
-
-    def _run(self) -> None:
-        while not self._closed.wait(_TICK):
-            # Under the lock, so that it cannot fire after the answer is taken, into the next image.
-            with self._lock:
-                now = time.monotonic()
-                for child in [child for child, deadline in self._deadlines.items() if deadline < now]:
-                    del self._deadlines[child]
-                    child.expire()
 
 
 def _count(value: object) -> int:

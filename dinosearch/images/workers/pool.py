@@ -18,8 +18,9 @@ from dinosearch.capacity import available_memory, cores
 from dinosearch.images.ahead import Ahead
 from dinosearch.images.budget import MemoryBudget
 from dinosearch.images.limits import RESERVED
-from dinosearch.images.workers.child import Child, Watchdog
+from dinosearch.images.workers.child import Child
 from dinosearch.images.workers.messages import Wanted
+from dinosearch.images.workers.watchdog import Watchdog
 from dinosearch.records import FoundFile, PreparedImage, Preprocessing, Problem
 
 _logger = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ class DecodePool:
             patch: sides that `fit` pads become multiples of this.
             workers: child processes; None takes one for each core, at most 8 and fewer where memory is short, and no
                 such limit where a GPU takes more images at once than are otherwise decoded ahead.
-            timeout: seconds that one image may take, and longer where it is large: see `_PACE` here and in `child`.
+            timeout: seconds of work that one image may take, see `Watchdog`, and longer where it is large: see `_PACE`
+                here and in `child`.
             taken: images that are taken at once; at least so many are decoded while those before are used.
 
         Raises:

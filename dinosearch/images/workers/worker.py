@@ -53,9 +53,10 @@ def main() -> None:
 
 
 def _set_alarm(seconds: float) -> None:
-    # The parent ends a worker that takes too long; should the parent itself be gone, the alarm does.
-    if hasattr(signal, "alarm"):
-        signal.alarm(int(seconds + 10) if seconds else 0)
+    # The parent ends a worker that takes too long; should the parent itself be gone, the alarm does. It counts what all
+    # threads compute, so that a process that was stopped is not ended when it goes on.
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, _THREADS * (seconds + 10) if seconds else 0)
 
 
 if __name__ == "__main__":
