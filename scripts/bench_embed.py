@@ -5,8 +5,8 @@
 
 Each round runs both engines one after the other, each as a user calls it, over a third of the photos and over all of
 them, into fresh folders. The difference of the two is what the other two thirds took: the rate without what a run takes
-to begin (a cluster, a model), which is told apart. Medians over the rounds; files are compared byte for byte. A model other
-than `mini` has random weights.
+to begin (a cluster, a model), which is told apart. Medians over the rounds; files are compared byte for byte. A model
+other than `mini` has random weights.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def report(rounds: list[dict[str, list[float]]], asked: argparse.Namespace, vers
     return (
         f"{table(('engine', 'images/s', 's for all', 's to begin and end'), rows)}\n\n"
         f"Ray {version} costs {overhead:.0f} % (rounds: {spread} %), "
-        f"with its beginning and end {100 * (statistics.median(wholes) - 1):.0f} % of the whole run. {machine()}; {asked.images:,} JPEG files of "
+        f"with its beginning and end {100 * (statistics.median(wholes) - 1):.0f} % of the whole run. "
+        f"{machine()}; {asked.images:,} JPEG files of "
         f"{asked.size} pixels, model {asked.model}, shards of {asked.shard_size}, {len(rounds)} rounds; images/s are "
         "over the last two thirds; the files of both engines were the same, byte for byte. `scripts/bench_embed.py`"
     )
