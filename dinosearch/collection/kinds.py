@@ -22,6 +22,11 @@ def kinds_of(held: Iterable[str], side: str) -> list[str]:
     return [kind.removeprefix(side) for kind in held if (kind.startswith(side) if side else not is_aside(kind))]
 
 
+def without_side(kind: str) -> str:
+    """What a kind is called on the side that answers."""
+    return kind.removeprefix(NEXT).removeprefix(KEPT)
+
+
 def is_aside(kind: str) -> bool:
     """Whether generations of this kind belong to a model that does not answer queries."""
     return kind.startswith((NEXT, KEPT))

@@ -61,7 +61,7 @@ class CollectionMigrator(CollectionReader):
         """
         from dinosearch.collection.models import migrating
 
-        self._opened.home.require()
+        self._opened.place.require()
         with self._opened.place.writer():
             target = self._target(model, weights, preprocessing, pooling, scales, embedder)
             return migrating.forward(self._opened, target, restart, leave_behind, recall, workers, progress)
@@ -90,7 +90,7 @@ class CollectionMigrator(CollectionReader):
         """
         from dinosearch.collection.models import migrating
 
-        self._opened.home.require()
+        self._opened.place.require()
         target = self._target(model, weights, preprocessing, pooling, scales, embedder)
         return migrating.estimate(self._opened, target, workers)
 
@@ -122,7 +122,7 @@ class CollectionMigrator(CollectionReader):
         from dinosearch.collection.models import migrating
         from dinosearch.collection.models.target import kept
 
-        self._opened.home.require()
+        self._opened.place.require()
         with self._opened.place.writer():
             target = kept(self._opened, self._models, ModelChoice(weights=weights, embedder=embedder), self._choice)
             return migrating.back(self._opened, target, leave_behind, workers, progress)
@@ -131,7 +131,7 @@ class CollectionMigrator(CollectionReader):
         """Delete the vectors of the model before the last change; returns the bytes that were freed."""
         from dinosearch.collection.models import migrating
 
-        self._opened.home.require()
+        self._opened.place.require()
         with self._opened.place.writer():
             return migrating.forget(self._opened)
 

@@ -50,7 +50,7 @@ class OpenedHome(Committed):
             SettingError: it is none: what is asked for needs files.
         """
         if self.place.home is None:
-            raise not_here(self.path, "refined vectors, windows, patches and second models")
+            raise not_here(self.path, "refined vectors, windows and patches")
         return self.place.home
 
     def begin(self, fingerprint: Fingerprint, weights: str | os.PathLike[str] | None = None) -> None:

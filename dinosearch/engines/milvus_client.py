@@ -9,7 +9,7 @@ from typing import Any
 
 from dinosearch.engines.address import Address
 from dinosearch.engines.milvus_filters import Condition
-from dinosearch.errors import DinosearchError, HomeLockedError, SettingError
+from dinosearch.errors import DamagedHomeError, DinosearchError, HomeLockedError, SettingError
 
 CONSISTENCY = {"strong": "Strong", "bounded": "Bounded", "eventually": "Eventually"}
 """What a search waits for: all that was written by anybody (0.2 s on Milvus 2.3.5, whose clock ticks five times a
@@ -20,6 +20,8 @@ BINDS = (2, 5)
 _VERSION = re.compile(r"(\d+)\.(\d+)[\d.]*")
 _UNREACHABLE = ("unavailable", "connecting to server", "connection refused", "connect failed", "closed channel")
 _REFUSED = ("auth check failure", "unauthenticated", "permission deny", "privilege")
+_GONE = ("not found", "does not exist", "can't find")
+"""What Milvus 2.3, later ones and milvus-lite say of a collection that is not there."""
 _opened: dict[str, int] = {}
 _guard = threading.Lock()
 
@@ -162,6 +164,11 @@ class MilvusConnection:
         if any(word in low for word in _UNREACHABLE):
             return DinosearchError(
                 f"{shown} does not answer; look whether the Milvus server runs and the address is right, then try again"
+            )
+        if "collection" in low and any(word in low for word in _GONE):
+            return DamagedHomeError(
+                f"{shown} lacks a collection of Milvus that the metadata names; make it and its vectors again with: "
+                "dinosearch verify --repair"
             )
         if "not loaded" in low:
             return DinosearchError(

@@ -73,7 +73,8 @@ class MilvusRows:
         return np.setdiff1d(ids, np.concatenate(found))
 
     def ids(self) -> np.ndarray:
-        found = [keys for keys, _ in self.stream(Condition(), vectors=False)]
+        # Whatever the address says of consistency: which images have a vector is decided by it.
+        found = [keys for keys, _ in self.stream(Condition(), vectors=False, strong=True)]
         return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
     def count(self) -> int:
@@ -111,11 +112,13 @@ class MilvusRows:
         named["consistency_level"] = CONSISTENCY["strong"] if strong else self.consistency
         return self.connection.read("query", self.name, condition, output_fields=fields, **named)
 
-    def stream(self, condition: Condition, *, vectors: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def stream(
+        self, condition: Condition, *, vectors: bool, strong: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Ids, ascending, and vectors of all rows that fulfil the condition, a piece at a time."""
         last, step, fields = -1, self._step if vectors else WINDOW, [ID, VECTOR] if vectors else [ID]
         while True:
-            found = self._query(condition.and_above(last), fields, limit=step)
+            found = self._query(condition.and_above(last), fields, limit=step, strong=strong)
             if found:
                 yield self.arrays(found) if vectors else (np.array([r[ID] for r in found], np.int64), np.empty(0))
                 last = max(row[ID] for row in found)

@@ -30,6 +30,13 @@ _SPARE, _WIDEST = 32, 1_000
 _MANY = 8
 """Exact queries that are asked together by reading all vectors once."""
 _STEP = 10_000
+_GRANTS = """
+SELECT format('GRANT %%s ON %%I TO %%s', privilege_type, %s::text, CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE
+    quote_ident(pg_get_userbyid(grantee)) END)
+FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
+WHERE oid = 'images'::regclass AND grantee <> (SELECT oid FROM pg_roles WHERE rolname = current_user)
+"""
+"""Statements that let into a table who is let into the metadata: with another model comes another table."""
 
 
 class PgVectorSearch:
@@ -59,6 +66,8 @@ class PgVectorSearch:
             )
             if self.dimension <= _INLINE:  # in the row: put aside, each vector would cost a search two reads more
                 cursor.execute(f"ALTER TABLE {self.table} ALTER COLUMN embedding SET STORAGE PLAIN")
+            for (grant,) in cursor.execute(_GRANTS, (self.table,)).fetchall():
+                cursor.execute(grant)
 
     def upsert(self, ids: np.ndarray, vectors: np.ndarray, images: Sequence[ImageFacts] | None = None) -> int:
         keys, rows = checked_rows(ids, vectors, self.dimension)

@@ -30,6 +30,7 @@ from tests.conftest import FakeEmbedder
 def open_fake(model="auto", **settings):
     class Slow(OtherEmbedder if model == "dinov2_vitb14" else FakeEmbedder):
         def embed(self, pixels):
+            print("embeds", file=sys.stderr, flush=True)
             time.sleep(float(os.environ.get("DELAY", "0")) * len(pixels))
             return super().embed(pixels)
     return Slow(model)
@@ -66,13 +67,14 @@ def done(*arguments: str | os.PathLike[str]) -> str:
     return out
 
 
-@pytest.fixture
-def home(tmp_path: Path, photo_folder: Path) -> Path:
-    done("index", photo_folder, "--model", "dinov2_vits14", "--home", tmp_path / "home")
-    return tmp_path / "home"
+@pytest.fixture(params=["folder", "postgres"])
+def home(request: pytest.FixtureRequest, tmp_path: Path, photo_folder: Path) -> str:
+    place = str(tmp_path / "home") if request.param == "folder" else request.getfixturevalue("postgres_url")
+    done("index", photo_folder, "--model", "dinov2_vits14", "--home", place)
+    return place
 
 
-def test_killed_at_any_moment_it_goes_on_and_a_reader_sees_it_through(home: Path, photo_folder: Path) -> None:
+def test_killed_at_any_moment_it_goes_on_and_a_reader_sees_it_through(home: str, photo_folder: Path) -> None:
     """A process that queries all the time fails never, and gets whole answers of the one model or of the other."""
     query = photo_folder / "04.png"
     reader = started(READER, home, query)
@@ -83,7 +85,8 @@ def test_killed_at_any_moment_it_goes_on_and_a_reader_sees_it_through(home: Path
         kills = 0
         for _ in range(3):
             run = started(COMMAND, "migrate", "--model", "dinov2_vitb14", "--home", home, delay=0.1)
-            time.sleep(0.8 + 0.8 * dice.random())
+            assert run.stderr is not None and run.stderr.readline() == "embeds\n"
+            time.sleep(0.8 * dice.random())
             run.send_signal(signal.SIGKILL)
             run.communicate()
             kills += run.returncode == -signal.SIGKILL

@@ -356,8 +356,6 @@ def test_what_an_engine_cannot_is_said(where: Where, tmp_path: Path) -> None:
         for verb in (
             lambda: collection.refine(augment=2),
             lambda: collection.diffuse(),
-            lambda: collection.migrate(embedder=FakeEmbedder("other")),
-            lambda: collection.migrate_back(),
             lambda: collection.index(tmp_path, regions=True),
             lambda: collection.index(tmp_path, keep_patches=True),
             lambda: collection.query(1, regions=True),

@@ -1,5 +1,6 @@
 """The contract of `contract.py` for pgvector."""
 
 from tests.engines.contract import *  # noqa: F403
+from tests.engines.contract_migrate import *  # noqa: F403
 
 KIND = "pgvector"

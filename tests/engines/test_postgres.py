@@ -22,6 +22,7 @@ from dinosearch.store.filters.glob import path_pattern, text_pattern
 from dinosearch.store.filters.postgres_glob import path_regex, text_regex
 from dinosearch.store.paths import bound
 from tests.cli.conftest import embedders, run  # noqa: F401  # fixtures
+from tests.collection.test_migrate import OtherEmbedder
 from tests.conftest import FakeEmbedder
 from tests.engines.contract import Where, filled, nearest, unit
 from tests.store.test_globs import paths, patterns
@@ -129,6 +130,10 @@ def test_rights_that_are_not_there_are_named(postgres: PostgresServer, photo_fol
             collection.remove("id:1")
         with pytest.raises(DinosearchError, match="does not let this user"):
             collection._opened.search().upsert(np.array([99]), collection.vectors([1])[1])
+    with Collection.open(url, embedder=FakeEmbedder()) as collection:
+        collection.migrate(embedder=OtherEmbedder())
+    with Collection.open(own, read_only=True, embedder=OtherEmbedder()) as collection:  # which is another table
+        assert len(collection.query(photo_folder / "03.png", k=3)) == 3
 
 
 def test_who_lost_the_lock_commits_nothing(own: PostgresServer) -> None:

@@ -13,7 +13,7 @@ from dinosearch.collection.asking.one_state import at_one_state
 from dinosearch.collection.kinds import DIFFUSION, IMAGES, NEXT, STATES, is_aside, kinds_of, row_ids
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.reports import CollectionInfo, CompactReport, DerivedInfo, ModelInfo, RootInfo
-from dinosearch.errors import ImageNotFoundError, SettingError
+from dinosearch.errors import DamagedHomeError, ImageNotFoundError, SettingError
 from dinosearch.home import FORMAT_VERSION
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation
@@ -160,7 +160,7 @@ def compact(opened: OpenedHome, progress: Progress | None) -> CompactReport:
 
 
 def rewrite_all(opened: OpenedHome, progress: Progress | None) -> None:
-    """Copy the live rows of every kind into new generations, whole images last.
+    """Leave only the live rows of every kind, whole images last.
 
     They forget the removed images, so that rows of those in other kinds would be of images that nobody knows.
     """
@@ -169,12 +169,17 @@ def rewrite_all(opened: OpenedHome, progress: Progress | None) -> None:
 
 
 def rewrite(opened: OpenedHome, kinds: Sequence[str], progress: Progress | None) -> None:
-    """Copy the live rows of some kinds into new generations and switch to them, one kind a commit.
+    """Leave only the live rows of some kinds: copy them into new generations and switch to them, one kind a commit.
 
-    With `IMAGES` the removed images are forgotten in the same commit.
+    With `IMAGES` the removed images are forgotten in the same commit. In an engine the other rows are deleted.
     """
     from dinosearch.collection.derived.calibrating import carry_over
 
+    if opened.place.home is None:
+        from dinosearch.collection.keeping import sweeping
+
+        sweeping.prune(opened, kinds)
+        return
     held, numbers = opened.store.generations(), dict[int, int]()
     for kind in kinds:
         if not kind.endswith(DIFFUSION):  # its rows go by image ids, which stay
@@ -222,9 +227,19 @@ def models(opened: OpenedHome) -> Iterator[ModelInfo]:
         images = held.get(side + IMAGES)
         if images is not None:
             numbers = [held[side + kind].number for kind in kinds_of(held, side)]
-            size = opened.place.bytes(set(numbers))
-            share = min(1.0, images.rows / placed) if side == NEXT and placed else 1.0
-            yield ModelInfo(state, images.fingerprint, images.rows, size, share)
+            rows, size = _rows(opened, images), opened.place.bytes(set(numbers))
+            share = min(1.0, rows / placed) if side == NEXT and placed else 1.0
+            yield ModelInfo(state, images.fingerprint, rows, size, share)
+
+
+def _rows(opened: OpenedHome, generation: Generation) -> int:
+    """Rows of a generation: as many as were written to a file; an engine, which deletes them, counts what is there."""
+    if opened.place.home is not None:
+        return generation.rows
+    try:
+        return opened.search(generation.kind).count()
+    except DamagedHomeError:  # `verify` says what is wrong
+        return 0
 
 
 def _root(opened: OpenedHome, path: str) -> RootInfo:

@@ -16,7 +16,7 @@ from dinosearch.collection.derived import diffusing
 from dinosearch.collection.derived.basis import Basis
 from dinosearch.collection.derived.detailing import Detailing
 from dinosearch.collection.derived.refining import Refinement, refine
-from dinosearch.collection.keeping import maintenance, sweeping
+from dinosearch.collection.keeping import maintenance
 from dinosearch.collection.keeping.checking import Check
 from dinosearch.collection.kinds import DIFFUSION, IMAGES, REFINED, is_aside
 from dinosearch.collection.models import sides
@@ -63,9 +63,7 @@ class _Mending:
         for kind in sorted(check.derived, key=lambda kind: kind != REFINED):  # others may be made from refined vectors
             self._derive_again(kind, recipes[kind])
         # Second rows supersede the damaged ones, which go with the file: kept by `migrate`, they would count as damage.
-        if is_to_rewrite and opened.place.home is None:
-            sweeping.drop_strangers(opened)
-        elif is_to_rewrite:
+        if is_to_rewrite:
             maintenance.rewrite_all(opened, progress)
 
     def report(self) -> VerifyReport:

@@ -6,8 +6,11 @@ swept after every run. A crash in between leaves rows that no answer has and the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from dinosearch.collection.kinds import row_ids
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.places.engine_search import EngineSearch
 from dinosearch.collection.reports import CompactReport
@@ -20,26 +23,32 @@ def sweep(opened: OpenedHome) -> None:
     gone = np.setdiff1d(opened.store.removed_ids(), opened.store.waiting_ids())
     if len(gone):
         opened.store.forget_removed(gone.tolist())
-        opened.search().delete(gone)
+        for kind in opened.store.generations():  # also what is kept, or made, of another model
+            search = opened.search(kind)
+            search.delete(row_ids(gone, search.generation))
 
 
-def drop_strangers(opened: OpenedHome) -> int:
-    """Delete the vectors of images that nobody knows; returns their number."""
-    search = opened.search()
-    strangers = np.setdiff1d(search.ids(), np.union1d(opened.store.live_ids(), opened.store.removed_ids()))
-    if len(strangers):
-        search.delete(strangers)
-    return len(strangers)
+def prune(opened: OpenedHome, kinds: Iterable[str]) -> None:
+    """Delete rows that are damaged, or of images that nobody knows."""
+    sweep(opened)
+    known = np.union1d(opened.store.placed_ids(), opened.store.removed_ids())
+    for kind in kinds:
+        search = opened.search(kind)
+        assert isinstance(search, EngineSearch)
+        dead = np.union1d(np.setdiff1d(search.ids(), row_ids(known, search.generation)), search.damaged)
+        if len(dead):
+            search.delete(dead)
 
 
 def compact(opened: OpenedHome) -> CompactReport:
     """See `Collection.compact`; the engine gives back the space of what was deleted."""
     before, rows = opened.place.bytes(), opened.search().count()
-    sweep(opened)
-    drop_strangers(opened)
-    search = opened.search()
-    if isinstance(search, EngineSearch):
-        search.tidy()
+    kinds = list(opened.store.generations())
+    prune(opened, kinds)
     opened.drop_other_files()
+    for kind in kinds:
+        search = opened.search(kind)
+        assert isinstance(search, EngineSearch)
+        search.tidy()
     opened.store.vacuum()
-    return CompactReport(rows, search.count(), before, opened.place.bytes())
+    return CompactReport(rows, opened.search().count(), before, opened.place.bytes())

@@ -105,7 +105,7 @@ def estimate(opened: OpenedHome, target: Target, workers: int | None) -> Migrati
 
 def _usable(opened: OpenedHome) -> bool:
     try:
-        opened.search(NEXT + IMAGES)
+        opened.search(NEXT + IMAGES).ensure()
         return True
     except DamagedHomeError:
         return False
@@ -172,7 +172,7 @@ class Migration:
                 if not first and done < len(chosen) - len(rereading.unread):  # the first waits for processes to start
                     first, started = done, time.monotonic()
         pace = (time.monotonic() - started) / max(1, done - first)
-        row = 4 * model.dimension + 12  # its id and its checksum
+        row = self._opened.place.row_bytes(model.dimension)
         return MigrationEstimate(
             model, len(todo), len(todo) * row, round(pace * len(todo), 3), done, len(rereading.unread)
         )

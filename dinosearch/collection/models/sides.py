@@ -69,8 +69,11 @@ def swap(opened: OpenedHome, side: str) -> None:
 def _drop_superseded(opened: OpenedHome) -> None:
     """Write the images' vectors anew where damaged rows lie among them that sound ones have replaced.
 
-    They do no harm while the side answers; in one that is kept nothing would tell them from lost ones.
+    They do no harm while the side answers; in one that is kept nothing would tell them from lost ones. An engine has
+    one row an image.
     """
+    if opened.place.home is None:
+        return
     search = opened.search(IMAGES)
     if not search.check() and search.damaged_rows:
         rewrite_all(opened, None)

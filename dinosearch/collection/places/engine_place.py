@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from dinosearch.collection.kinds import IMAGES
+from dinosearch.collection.kinds import IMAGES, without_side
 from dinosearch.collection.places.engine_search import EngineSearch
 from dinosearch.collection.places.place import ENGINE, Search, not_here, refuse_other_place
 from dinosearch.engines import Address, open_engine
@@ -16,7 +16,10 @@ from dinosearch.records import Generation
 from dinosearch.store import MetadataStore
 
 _BEGUN = "generation begun"
-"""The setting with the number of the last generation that was begun in an engine: what lies there under it is ours."""
+"""The setting with the number of the last generation that was begun in an engine: what lies there up to it is ours."""
+_ROW_BYTES = 64
+"""Beside the numbers of a vector: in PostgreSQL its id, headers and the entry in the table's key, in Milvus its id and
+eight numbers for filters."""
 
 
 class EnginePlace:
@@ -76,6 +79,9 @@ class EnginePlace:
         assert self._engine is not None, "the store is opened first"
         return self._engine
 
+    def require(self) -> None:
+        pass
+
     def writer(self) -> AbstractContextManager[None]:
         assert self._store is not None, "the store is opened first"
         return self._store.writer(str(self.path))
@@ -84,15 +90,16 @@ class EnginePlace:
         return {ENGINE: self.engine.kind}
 
     def begin(self, kind: str, number: int, dimension: int, coding: str) -> None:
-        if kind != IMAGES:
+        if without_side(kind) != IMAGES:
             raise not_here(self.path, kind)
         assert self._store is not None, "the store is opened first"
-        if number in self.engine.numbers():
-            if self._store.setting(_BEGUN) != number:
-                raise CollectionMismatchError(
-                    f"{self.path} holds vectors that this metadata knows nothing of, so nothing was written; name "
-                    "another collection in the address, or delete those with the engine's own tools"
-                )
+        held = self.engine.numbers()
+        if max(held, default=0) > self._begun():
+            raise CollectionMismatchError(
+                f"{self.path} holds vectors that this metadata knows nothing of, so nothing was written; name "
+                "another collection in the address, or delete those with the engine's own tools"
+            )
+        if number in held:
             self.engine.drop(number)  # a left-over of a process of ours that was killed
         self._store.set_setting(_BEGUN, number)
         self.engine.open(number, dimension, None).ensure()
@@ -101,14 +108,24 @@ class EnginePlace:
         refuse_other_place(self.path, generation, self.engine.kind)
         return EngineSearch(self.engine, store, generation)
 
+    def _begun(self) -> int:
+        """The largest number of a generation that was begun here; what has a larger one is somebody else's."""
+        assert self._store is not None, "the store is opened first"
+        return int(self._store.setting(_BEGUN) or 0)
+
     def drop_others(self, numbers: set[int]) -> None:
+        begun = self._begun()
         for number in set(self.engine.numbers()) - numbers:
-            self.engine.drop(number)
+            if number <= begun:
+                self.engine.drop(number)
 
     def bytes(self, numbers: set[int] | None = None) -> int:
         if numbers is None:
             return (self._store.bytes() if self._store else 0) + (self.engine.bytes() or 0)
         return sum(self.engine.bytes(number) or 0 for number in numbers)
+
+    def row_bytes(self, dimension: int) -> int:
+        return 4 * dimension + _ROW_BYTES
 
     def engine_version(self) -> str | None:
         return self.engine.version()

@@ -30,11 +30,13 @@ class EngineSearch:
 
     Attributes:
         index_problem: always None: an engine looks after its own index.
+        damaged: ids of rows that the last `check` found to be no unit vectors, and that were not written since.
     """
 
     def __init__(self, engine: VectorEngine, store: MetadataStore, generation: Generation) -> None:
         self.generation = generation
         self.index_problem: str | None = None
+        self.damaged = np.empty(0, np.int64)
         self._engine, self._store = engine, store
         self._rows = self._open(generation)
 
@@ -56,10 +58,12 @@ class EngineSearch:
     def upsert(self, ids: np.ndarray, vectors: np.ndarray, images: Sequence[ImageFacts] | None = None) -> int:
         """Store rows durably; returns how many have been written so far, those that others supersede included."""
         self._rows.upsert(ids, vectors, images)
+        self.damaged = np.setdiff1d(self.damaged, ids)
         return self.generation.rows + len(ids)
 
     def delete(self, ids: np.ndarray) -> None:
         self._rows.delete(ids)
+        self.damaged = np.setdiff1d(self.damaged, ids)
 
     def missing(self, ids: np.ndarray) -> np.ndarray:
         return self._rows.missing(ids)
@@ -127,7 +131,7 @@ class EngineSearch:
 
     @property
     def damaged_rows(self) -> int:
-        return 0
+        return len(self.damaged)
 
     def check(self, progress: Progress | None = None) -> set[int]:
         """Read every row; the ids of those that are no unit vectors."""
@@ -138,6 +142,7 @@ class EngineSearch:
             damaged.update(part[~(np.abs(lengths - 1) < 1e-3)].tolist())
             if progress is not None:
                 progress("verify", low + len(part), len(ids))
+        self.damaged = np.array(sorted(damaged), np.int64)
         return damaged
 
     def check_index(self) -> str | None:

@@ -48,6 +48,10 @@ class Place(Protocol):
         """Open the metadata store, and connect to what holds the vectors."""
         ...
 
+    def require(self) -> None:
+        """Raise CollectionNotFoundError where a folder was taken away since; an engine's store says so by itself."""
+        ...
+
     def writer(self) -> AbstractContextManager[None]:
         """Hold the one writer's lock; see `Home.writer`."""
         ...
@@ -70,6 +74,10 @@ class Place(Protocol):
 
     def bytes(self, numbers: set[int] | None = None) -> int:
         """Disk space of some generations, or of all there is."""
+        ...
+
+    def row_bytes(self, dimension: int) -> int:
+        """Disk space of one vector of so many numbers, about, without its share of an index."""
         ...
 
     def engine_version(self) -> str | None:
@@ -99,6 +107,9 @@ class LocalPlace:
         return MetadataStore.open(
             self._home.metadata, create=create and not read_only, read_only=read_only, progress=progress
         )
+
+    def require(self) -> None:
+        self._home.require()
 
     def writer(self) -> AbstractContextManager[None]:
         return self._home.writer()
@@ -134,6 +145,9 @@ class LocalPlace:
         """The files of the generation of that number; not what a killed process left half written."""
         mine = (f"vectors-{number}.", f"index-{number}-", f"basis-{number}.", f"diffusion-{number}-")
         return [p for p in self._home.generation_files() if p.name.startswith(mine) and p.suffix != ".tmp"]
+
+    def row_bytes(self, dimension: int) -> int:
+        return 4 * dimension + 12  # its id and its checksum
 
     def engine_version(self) -> str | None:
         return None
