@@ -111,10 +111,10 @@ def test_a_crash_costs_exactly_its_own_file(tmp_path: Path, number: signal.Signa
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
     files = make(tmp_path, 20)
-    with DecodePool(SMALL, workers=1, timeout=0.4) as pool:
+    with DecodePool(SMALL, workers=1, timeout=1.5) as pool:
         answers = list(pool.prepare_all(stopped(pool, files, [])))
     assert [file for file, _ in answers] == files
-    expected = Problem(files[5].path, "decoding took longer than 2.4 s")  # six times as long: it waited
+    expected = Problem(files[5].path, "decoding took longer than 1.5 s")
     assert [answer for _, answer in answers if isinstance(answer, Problem)] == [expected]
 
 

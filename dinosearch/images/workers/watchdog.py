@@ -8,11 +8,14 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-_TICK = 0.2  # seconds between two looks at the children
-_LONGEST = 2 * _TICK
-"""Most that a look adds: between two that are farther apart this process itself stood still, as after Ctrl-Z."""
+_TICK = 0.2
+"""Seconds between two looks at the children, and what a look adds: where more have passed this process itself stood
+still, as after Ctrl-Z, or was kept from its core."""
 _PATIENCE = 6
-"""Times its limit that a child may take if it waits: for a disk that spins up, a slow share, a busy machine."""
+"""Times its limit that a child may take if it is kept waiting: by a disk that spins up, by a busy machine."""
+_KEPT_WAITING = frozenset("RD")
+"""States in which what a process has computed counts: runnable, but perhaps without a core, and waiting for a disk. One
+that sleeps or was stopped has nobody to blame for it: its time counts in full."""
 
 
 class Watched(Protocol):
@@ -31,20 +34,23 @@ class _Watch:
 
     Attributes:
         seconds: the limit.
-        begun: its processor time at the beginning; None where the system does not tell.
-        passed: seconds since then.
+        computed: its processor time at the last look; None where the system does not tell.
+        worked: seconds that count.
+        passed: seconds since the beginning.
     """
 
     seconds: float
-    begun: float | None
+    computed: float | None
+    worked: float = 0.0
     passed: float = 0.0
 
-    def exceeded(self, child: Watched) -> float | None:
-        """The limit that it went beyond, if it did."""
-        if self.passed <= self.seconds:
-            return None
-        used = processor_seconds(child.pid) if self.begun is not None else None
-        if used is None or self.begun is None or used - self.begun > self.seconds:
+    def look(self, pid: int) -> float | None:
+        """Count what was done since the last look; the limit that it went beyond, if it did."""
+        before, self.computed = self.computed, processor_seconds(pid)
+        known = before is not None and self.computed is not None and _state(pid) in _KEPT_WAITING
+        self.worked += (self.computed or 0) - (before or 0) if known else _TICK
+        self.passed += _TICK
+        if self.worked > self.seconds:
             return self.seconds
         patience = _PATIENCE * self.seconds
         return patience if self.passed > patience else None
@@ -53,8 +59,8 @@ class _Watch:
 class Watchdog:
     """One thread that ends the children which take too long; a timer for each image would be a thread for each.
 
-    What counts is work: a good image must not be given up because the machine was busy or asleep. So a child is ended
-    when its time has passed and it was computing for that long, or when six times as long have passed, whatever it did.
+    What counts is work: a good image must not be given up because the machine was busy or asleep. So a child that is
+    kept waiting is ended when it has computed for so long, or when six times as long have passed.
     """
 
     def __init__(self) -> None:
@@ -81,15 +87,11 @@ class Watchdog:
         self._closed.set()
 
     def _run(self) -> None:
-        last = time.monotonic()
         while not self._closed.wait(_TICK):
-            now = time.monotonic()
-            gone, last = min(now - last, _LONGEST), now
             # Under the lock, so that it cannot fire after the answer is taken, into the next image.
             with self._lock:
                 for child, watch in list(self._watches.items()):
-                    watch.passed += gone
-                    limit = watch.exceeded(child)
+                    limit = watch.look(child.pid)
                     if limit is not None:
                         del self._watches[child]
                         child.expire(limit)
@@ -103,3 +105,12 @@ def processor_seconds(pid: int) -> float | None:
         return time.clock_gettime(~pid << 3 | 2)  # what clock_getcpuclockid(3) gives there
     except OSError:
         return None
+
+
+def _state(pid: int) -> str:
+    """The letter of its state in proc(5); empty where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1].decode("ascii")
+    except OSError:
+        return ""
