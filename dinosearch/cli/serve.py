@@ -32,7 +32,7 @@ EXTRA = "the server needs more packages; install them with: pip install 'dinosea
 @click.option("--token", metavar="TEXT", help="The same, readable to everyone who lists this machine's processes.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Name that the server is also called by.")
 @click.option("--cors", multiple=True, metavar="ORIGIN", help="Origin whose pages may ask, as https://host:8000.")
-@click.option("--writable", is_flag=True, help="Accept indexing jobs and verdicts.")
+@click.option("--writable", is_flag=True, help="Accept jobs, verdicts and labels.")
 @click.option("--root", multiple=True, metavar="FOLDER", help="Folder that jobs may index beside the known ones.")
 @click.option("--hide-paths", is_flag=True, help="Answer bare file names in place of paths.")
 @click.option("--allow-urls", is_flag=True, help="Fetch images from public web addresses for clients.")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dinosearch.records import Calibration, Fingerprint, Generation, IndexInfo, Problem
+from dinosearch.records import Calibration, Fingerprint, Generation, IndexInfo, Label, Problem
 from dinosearch.records.wire import known_fields, summary_from_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dinosearch.collection.reports import CollectionInfo, CompactReport, VerifyReport
+    from dinosearch.collection.reports import (
+        CollectionInfo,
+        CompactReport,
+        MigrationEstimate,
+        MigrationReport,
+        VerifyReport,
+    )
+    from dinosearch.records.facets import Facets
 
     Reading = Callable[[Mapping[str, Any]], Any]
 
@@ -59,6 +67,51 @@ def compact_report_of(data: Mapping[str, Any]) -> CompactReport:
     return known_fields(CompactReport, data)
 
 
+def migration_report_of(data: Mapping[str, Any]) -> MigrationReport:
+    """What `MigrationReport.to_dict` gave."""
+    from dinosearch.collection.reports import MigrationReport
+
+    lists = {name: tuple(known_fields(Problem, one) for one in data[name]) for name in ("left", "dropped")}
+    model = Fingerprint.from_dict(data["model"])
+    return known_fields(MigrationReport, {**data, **lists, "model": model, "made": tuple(data["made"])})
+
+
+def migration_estimate_of(data: Mapping[str, Any]) -> MigrationEstimate:
+    """What `MigrationEstimate.to_dict` gave."""
+    from dinosearch.collection.reports import MigrationEstimate
+
+    return known_fields(MigrationEstimate, {**data, "model": Fingerprint.from_dict(data["model"])})
+
+
+def facets_of(data: Mapping[str, Any]) -> Facets:
+    """What filters can be made of."""
+    from dinosearch.records.facets import Facets, Span
+
+    def counted(name: str, key: str) -> dict[str, int]:
+        return {one[key]: one["files"] for one in data[name]}
+
+    def span(name: str) -> Span[int]:
+        return Span(data[name]["min"], data[name]["max"])
+
+    first, last = (datetime.fromisoformat(text) if (text := data["taken"][end]) else None for end in ("first", "last"))
+    return Facets(
+        counted("folders", "path"),
+        counted("formats", "format"),
+        counted("cameras", "camera"),
+        counted("labels", "label"),
+        Span(first, last),
+        span("width"),
+        span("height"),
+        span("size"),
+    )
+
+
+def label_of(data: Mapping[str, Any]) -> Label:
+    """What one image is called."""
+    made = datetime.fromisoformat(data["made"])
+    return Label(data["id"], data["label"], data["confidence"], data["given"], made)
+
+
 def ranking_of(data: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Ids int64 and scores float32, -inf where there is none."""
     scores = [[-np.inf if score is None else score for score in row] for row in data["scores"]]
@@ -79,6 +132,10 @@ RESULTS: dict[str, Reading] = {
     "diffuse": generation_of,
     "unrefine": lambda data: None,
     "calibrate": calibration_of,
+    "migrate": migration_report_of,
+    "migrate_back": migration_report_of,
+    "estimate_migration": migration_estimate_of,
+    "forget_kept": lambda data: data["freed"],
 }
 """How the result of a job is read, by its verb."""
 

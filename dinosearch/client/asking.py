@@ -77,6 +77,12 @@ def path_of(image: QueryImage) -> str | None:
     return None
 
 
+def whole_path(path: str | os.PathLike[str]) -> str:
+    """A path of the server's machine; one that is not whole is taken from here, for those who ask their own machine."""
+    text = os.fspath(path)
+    return text if text.startswith("/") or os.path.isabs(text) else os.path.abspath(os.path.expanduser(text))
+
+
 def content_of(image: QueryImage) -> bytes:
     """The picture as bytes that the server can decode; a web address is fetched here.
 

@@ -10,10 +10,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from dinosearch.client import jobs
 from dinosearch.client.answers import RESULTS, calibration_of
-from dinosearch.client.asking import id_of
+from dinosearch.client.asking import id_of, whole_path
+from dinosearch.client.migrator import ClientMigrator
 from dinosearch.client.reader import ClientReader
+from dinosearch.client.tagger import ClientTagger
 from dinosearch.client.transport import Transport
-from dinosearch.errors import SettingError
+from dinosearch.errors import CollectionNotFoundError, SettingError
 from dinosearch.protocols import Progress
 from dinosearch.records import Calibration, Generation, IndexSummary
 
@@ -26,7 +28,7 @@ Self = TypeVar("Self", bound="Client")
 DEFAULT_URL = "http://127.0.0.1:8765"
 
 
-class Client(ClientReader):
+class Client(ClientMigrator, ClientReader, ClientTagger):
     """A collection on a server that `dinosearch serve` runs; it has the verbs of `Collection`.
 
     Paths of `index` and `remove` are those of the server's machine; images of queries are of this one. Verbs that
@@ -78,6 +80,19 @@ class Client(ClientReader):
         """The collection at a URL; arguments and errors are those of the class."""
         return cls(home, collection, token, timeout=timeout, retries=retries)
 
+    @classmethod
+    def exists(cls, home: str = DEFAULT_URL, *, collection: str | None = None, token: str | None = None) -> bool:
+        """Whether the server has that collection.
+
+        Raises:
+            ServerError: no server answers there, or not to this token.
+        """
+        try:
+            cls(home, collection, token).close()
+        except CollectionNotFoundError:
+            return False
+        return True
+
     @property
     def home(self) -> str:
         """URL of the collection."""
@@ -109,7 +124,7 @@ class Client(ClientReader):
         found: IndexSummary = self._run(
             "index",
             progress,
-            paths=[_whole(path) for path in paths],
+            paths=[whole_path(path) for path in paths],
             exclude=list(exclude) or None,
             follow_symlinks=follow_symlinks or None,
             retry_failed=retry_failed or None,
@@ -223,12 +238,6 @@ def _split(url: str) -> tuple[str, str | None]:
     return f"{parts.scheme}://{parts.netloc}", names[0] if names else None
 
 
-def _whole(path: Paths) -> str:
-    """A path of the server's machine; one that is not whole is taken from here, for those who ask their own machine."""
-    text = os.fspath(path)
-    return text if text.startswith("/") or os.path.isabs(text) else os.path.abspath(os.path.expanduser(text))
-
-
 def _target(target: Paths) -> str:
     number = id_of(target)
-    return _whole(target) if number is None else f"id:{number}"
+    return whole_path(target) if number is None else f"id:{number}"

@@ -1,4 +1,4 @@
-"""The verbs of a collection on a server that only read; signatures and answers are those of `Collection`."""
+"""The verbs of a collection on a server that ask it; signatures and answers are those of `Collection`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dinosearch.client.answers import info_of, ranking_of
+from dinosearch.client.answers import ranking_of
 from dinosearch.client.asking import Examples, content_of, finite, id_of, is_vector, path_of
-from dinosearch.client.transport import Transport
+from dinosearch.client.lister import PAGE, ClientLister
 from dinosearch.errors import SettingError
 from dinosearch.records import Explanation, Hit
 from dinosearch.records.wire import explanation_from_dict, hit_from_dict
@@ -18,18 +18,13 @@ from dinosearch.records.wire import explanation_from_dict, hit_from_dict
 if TYPE_CHECKING:
     from dinosearch.collection.asking.pictures import QueryImage
     from dinosearch.collection.asking.question import Box
-    from dinosearch.collection.reports import CollectionInfo
 
-_PAGE = 1000  # hits, files or vectors in one answer
 _VECTORS = 256  # in one question
 _IMAGES, _BYTES = 16, 8 << 20  # to embed in one request; a single larger image goes alone
 
 
-class ClientReader:
+class ClientReader(ClientLister):
     """A collection on a server as its readers see it; queries may run in many threads at once."""
-
-    _transport: Transport
-    _path: str
 
     def query(
         self,
@@ -78,7 +73,7 @@ class ClientReader:
         hits: list[Hit] = []
         cursor: str | None = None
         while True:
-            page = {**question, "k": min(wanted - len(hits), _PAGE), "cursor": cursor}
+            page = {**question, "k": min(wanted - len(hits), PAGE), "cursor": cursor}
             path = f"{self._path}/search"
             answer = (
                 self._transport.upload(f"{path}/upload", files, {"question": page})
@@ -101,7 +96,7 @@ class ClientReader:
         """As `Collection.draw_explanation`, with the result as in `explain`."""
         data, files = self._compared(query, result)
         path = f"{self._path}/explain/upload" if files else f"{self._path}/explain"
-        return self.explain(query, result), self._transport.content(path, "image/png", data, files)
+        return self.explain(query, result), self._transport.drawn(path, "image/png", data, files)
 
     def _compared(self, query: QueryImage, result: QueryImage) -> tuple[dict[str, Any], list[tuple[str, bytes]]]:
         number = id_of(result)
@@ -115,8 +110,7 @@ class ClientReader:
     def embed(self, *images: QueryImage) -> np.ndarray:
         """As `Collection.embed`."""
         if not images:
-            fingerprint = self.info().fingerprint
-            return np.empty((0, fingerprint.dimension if fingerprint else 0), np.float32)
+            return self._no_vectors()
         numbers = [id_of(image) for image in images]
         stored = [number for number in numbers if number is not None]
         known = iter(self.vectors(stored)[1] if stored else ())
@@ -202,37 +196,6 @@ class ClientReader:
             for part in _parts(vectors)
         ]
         return np.concatenate([found for found, _ in parts]), np.concatenate([scores for _, scores in parts])
-
-    def vectors(self, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """As `Collection.vectors`."""
-        path, wanted = f"{self._path}/vectors", None if ids is None else np.asarray(ids, np.int64).reshape(-1).tolist()
-        pages: list[dict[str, Any]] = []
-        if wanted is not None:
-            pages = [
-                self._transport.post(path, {"ids": wanted[low : low + _PAGE]}) for low in range(0, len(wanted), _PAGE)
-            ]
-        else:
-            cursor: str | None = None
-            while not pages or cursor:
-                pages.append(self._transport.post(path, {"limit": _PAGE, "cursor": cursor}))
-                cursor = pages[-1]["next"]
-        found = np.array([number for page in pages for number in page["ids"]], np.int64)
-        rows = [np.array(page["vectors"], np.float32) for page in pages if page["ids"]]
-        return found, np.concatenate(rows) if rows else self.embed()
-
-    def info(self) -> CollectionInfo:
-        """As `Collection.info`."""
-        return info_of(self._transport.get(self._path))
-
-    def files(self, where: str | None = None) -> Iterator[dict[str, Any]]:
-        """As `Collection.files`, asked for page by page."""
-        cursor: str | None = None
-        while True:
-            page = self._transport.get(f"{self._path}/files", where=where, limit=_PAGE, cursor=cursor)
-            yield from page["files"]
-            cursor = page["next"]
-            if cursor is None:
-                return
 
 
 def _parts(vectors: np.ndarray) -> Iterator[list[list[float]]]:

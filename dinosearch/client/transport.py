@@ -65,7 +65,11 @@ class Transport:
         """The JSON that answers to a deletion."""
         return self._json("DELETE", path)
 
-    def content(self, path: str, accept: str, data: Any, files: Files) -> bytes:
+    def content(self, path: str, **params: Any) -> bytes:
+        """The bytes at a path."""
+        return self._send("GET", path, params=params).content
+
+    def drawn(self, path: str, accept: str, data: Any, files: Files) -> bytes:
         """The answer of another type to JSON, or to files with the same as fields."""
         sent = _form(files, data) if files else {"json": data}
         return self._send("POST", path, headers={"Accept": accept}, **sent).content

@@ -22,7 +22,19 @@ from dinosearch.server.guards.fetching import Fetcher
 from dinosearch.server.guards.limits import BodyLimits
 from dinosearch.server.guards.request import REQUEST_ID, HostGuard, Named, OriginGuard, SafeHeaders, TokenGuard, host_of
 from dinosearch.server.guards.sessions import Sessions
-from dinosearch.server.routes import collections, explain, health, maps, pictures, search, session, vectors, words
+from dinosearch.server.routes import (
+    collections,
+    explain,
+    health,
+    ids,
+    maps,
+    pictures,
+    said,
+    search,
+    session,
+    vectors,
+    words,
+)
 from dinosearch.server.routes import jobs as job_routes
 from dinosearch.server.routes.pages import login_page, page_routes
 from dinosearch.server.routes.session import COOKIE
@@ -105,7 +117,7 @@ def _context(settings: Settings, opened: Mapping[str, Collection] | None) -> Con
 
 
 def _add_routes(app: FastAPI, context: Context) -> None:
-    for part in (health, session, collections, search, words, vectors, explain, pictures, maps, job_routes):
+    for part in (health, session, collections, ids, search, words, vectors, explain, pictures, maps, said, job_routes):
         app.include_router(part.routes)
     app.include_router(page_routes())
     app.include_router(metric_routes(context.metrics))

@@ -53,5 +53,13 @@ def _served(
         raise Refused(404, "NoSuchCollection", "there is no collection of that name") from None
 
 
+def _writable(request: Request) -> Context:
+    context = _context(request)
+    if not context.settings.writable:
+        raise Refused(403, "ReadOnly", "this server changes nothing; its owner can start it with: --writable")
+    return context
+
+
 Shared = Annotated[Context, Depends(_context)]
+Writable = Annotated[Context, Depends(_writable)]
 Asked = Annotated[Served, Depends(_served)]

@@ -144,6 +144,37 @@ def test_a_folder_that_may_not_be_indexed_is_refused_in_words(
     page.wait_for_selector("main .wrong:not(:empty)")
 
 
+def test_a_group_that_is_none_is_said_so_and_taken_back(page: Page, writable: tuple[str, Path]) -> None:
+    """By the button and by its key; it stays away after a reload, and comes back when all is forgotten."""
+    address, _ = writable
+    open_page(page, address, "#/duplicates")
+    page.wait_for_selector(".group")
+    titles = page.locator(".group h2")
+    before = titles.count()
+    group = page.locator(".group", has_text="Nearly the same").first
+    names = group.locator(".name").evaluate_all("all => all.map((name) => name.firstChild.textContent)")
+    assert page.locator(".group", has_text="The same content").get_by_role("button", name="Not duplicates").count() == 0
+
+    group.locator("a.open").first.press("r")
+    group.get_by_role("button", name="Not duplicates").click()
+    page.wait_for_selector(".group.judged")
+    assert "none marked" in (page.text_content(".toolbar p") or "")
+    assert page.evaluate("document.activeElement.textContent") == "Undo"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".group.judged", state="detached")
+    page.locator(".group", has_text=names[0]).locator("a.open").first.press("n")
+    page.wait_for_selector(".said:has-text('said to be no duplicates')")
+
+    page.reload()
+    page.wait_for_selector(".group")
+    assert titles.count() == before - 1
+    assert page.locator(".groups", has_text=names[0]).count() == 0
+    page.get_by_role("button", name="Forget it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget it").click()
+    until(page, "before => document.querySelectorAll('.group').length === before", before)
+    page.wait_for_selector(".said", state="hidden")
+
+
 def test_marked_duplicates_leave_the_collection(page: Page, writable: tuple[str, Path]) -> None:
     address, photos = writable
     open_page(page, address, "#/duplicates")

@@ -334,7 +334,8 @@ def test_info_and_files(photos: Photos, made):
 
 def test_many_pages_make_one_answer(photos: Photos, made, monkeypatch):
     """With pages of 7, which change nothing for the one who asks."""
-    monkeypatch.setattr("dinosearch.client.reader._PAGE", 7)
+    for place in ("lister", "reader"):
+        monkeypatch.setattr(f"dinosearch.client.{place}.PAGE", 7)
     monkeypatch.setattr("dinosearch.client.reader._VECTORS", 3)
     vector = photos.vectors[photos.id(8)]
     agree(photos.either.query(vector, k=30, rerank="fast"), photos.nearest(vector)[:30])

@@ -272,8 +272,8 @@ def test_a_signature_for_a_signature():
     """Every verb of the client takes the arguments of the collection's verb of that name, in the same order."""
     import inspect
 
-    verbs = [name for name, member in vars(Client).items() if inspect.isfunction(member) and not name.startswith("_")]
-    verbs += [name for name in vars(Client.__mro__[1]) if not name.startswith("_")]
+    others = {"open", "exists"}  # of a place, which has other facts there
+    verbs = {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")} - others
     compared = 0
     for name in verbs:
         other = getattr(Collection, name)
@@ -281,4 +281,4 @@ def test_a_signature_for_a_signature():
         assert list(mine.parameters) == list(theirs.parameters), name
         assert [p.kind for p in mine.parameters.values()] == [p.kind for p in theirs.parameters.values()], name
         compared += 1
-    assert compared >= 18
+    assert compared >= 35

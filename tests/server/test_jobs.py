@@ -161,7 +161,8 @@ def test_folders_that_were_not_allowed_are_refused(
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"verb": "migrate"},
+        {"verb": "import"},
+        {"verb": "migrate", "arguments": {"weights": "/etc/passwd"}},
         {"verb": "index"},
         {"verb": "index", "arguments": {"paths": []}},
         {"verb": "index", "arguments": {"paths": ["photos"]}},

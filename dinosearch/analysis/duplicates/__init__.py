@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dinosearch.analysis.duplicates.finding import find_duplicates
     from dinosearch.analysis.duplicates.group import TIERS, DuplicateGroup, Found, Member
     from dinosearch.analysis.duplicates.keeping import Keep
-    from dinosearch.analysis.duplicates.overview import Group, find
+    from dinosearch.analysis.duplicates.overview import Group, find, is_judged
     from dinosearch.analysis.duplicates.scope import Scope
     from dinosearch.analysis.duplicates.trashing import Trashed, trash
 
@@ -25,6 +25,7 @@ __all__ = [
     "Trashed",
     "find",
     "find_duplicates",
+    "is_judged",
     "trash",
 ]
 
@@ -32,7 +33,7 @@ __getattr__ = later(
     __name__,
     {
         **dict.fromkeys(("TIERS", "DuplicateGroup", "Found", "Member"), ".group"),
-        **dict.fromkeys(("Group", "find"), ".overview"),
+        **dict.fromkeys(("Group", "find", "is_judged"), ".overview"),
         **dict.fromkeys(("Trashed", "trash"), ".trashing"),
         "Keep": ".keeping",
         "Scope": ".scope",

@@ -5,7 +5,7 @@ By the vectors alone, as fast as a page wants them; which tier a pair is of, and
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,28 +34,31 @@ class Group:
     score: float
 
 
-def find(collection: Collection, threshold: float = 0.95, progress: Progress | None = None) -> list[Group]:
+def find(
+    collection: Collection, threshold: float = 0.95, progress: Progress | None = None, *, judged: bool = False
+) -> list[Group]:
     """Group the copies: images belong together when a chain of pairs with that cosine joins them.
 
     Args:
         collection: opened.
         threshold: smallest cosine of a pair, in (0, 1]. What means a copy depends on the model.
         progress: told about the stage `duplicates`, in images.
+        judged: also answer groups whose pairs were all said to be no duplicates.
 
     Returns:
         The groups, largest score first; then by their first id. Images of one content and no near copy make a group
-        of kind `exact`. One whose pairs were all said to be no duplicates is left out.
+        of kind `exact`.
 
     Raises:
         ValueError: a threshold out of its range.
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold is a cosine in (0, 1], not {threshold}")
-    nodes, judged = Nodes(collection, Scope()), set(collection.not_duplicates())
+    nodes, said = Nodes(collection, Scope()), set[tuple[int, int]]() if judged else set(collection.not_duplicates())
     groups: list[Group] = []
     for component in components(collection, nodes, threshold, largest=None, progress=progress):
         ids = nodes.ids[component]
-        if not _is_judged(ids.tolist(), judged):
+        if not is_judged(ids.tolist(), said):
             groups.append(Group("near", tuple(ids.tolist()), _smallest(collection, ids)))
     taken = {member for group in groups for member in group.ids}
     repeated = nodes.ids[nodes.repeated].tolist()
@@ -63,11 +66,16 @@ def find(collection: Collection, threshold: float = 0.95, progress: Progress | N
     return sorted(groups, key=lambda group: (-group.score, group.ids))
 
 
-def _is_judged(ids: list[int], judged: set[tuple[int, int]]) -> bool:
-    """Whether all pairs of the images are; looked at from the pairs that are, of which there are few."""
+def is_judged(ids: Iterable[int], said: Iterable[tuple[int, int]]) -> bool:
+    """Whether all pairs of two and more images were said to be no duplicates.
+
+    Args:
+        ids: of the images.
+        said: pairs that are none, each once; others may be among them.
+    """
     inside = set(ids)
-    seen = Counter(one for one, other in judged if one in inside and other in inside)
-    return seen.total() == len(ids) * (len(ids) - 1) // 2
+    seen = sum(one in inside and other in inside for one, other in said)
+    return len(inside) > 1 and seen == len(inside) * (len(inside) - 1) // 2
 
 
 def _smallest(collection: Collection, ids: np.ndarray) -> float:

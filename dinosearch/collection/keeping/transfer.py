@@ -46,14 +46,9 @@ def files(opened: OpenedHome, where: str | None) -> Iterator[dict[str, Any]]:
 
 
 def export(opened: OpenedHome, folder: Path, progress: Progress | None) -> int:
-    """See `Collection.export`.
-
-    The manifest is written last, so an interrupted export is never taken for a whole one.
-    """
+    """See `Collection.export`."""
     fingerprint = opened.generation.fingerprint
-    if folder.exists() and any(folder.iterdir()):
-        raise ExportError(f"{folder} is not empty; export into a new folder, such as: dinosearch export {folder}-2")
-    folder.mkdir(parents=True, exist_ok=True)
+    begin_export(folder)
     search, ids = opened.search(), opened.store.live_ids()
     out = np.lib.format.open_memmap(
         folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(ids), fingerprint.dimension)
@@ -70,8 +65,19 @@ def export(opened: OpenedHome, folder: Path, progress: Progress | None) -> int:
                 progress("export", start + len(part), len(ids))
     out.flush()
     del out
-    _write_manifest(folder, fingerprint, len(ids), written)
+    write_manifest(folder, fingerprint, len(ids), written)
     return written
+
+
+def begin_export(folder: Path) -> None:
+    """Make the folder of an export.
+
+    Raises:
+        ExportError: something lies in it.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise ExportError(f"{folder} is not empty; export into a new folder, such as: dinosearch export {folder}-2")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_vectors(folder: Path, fingerprint: Fingerprint, paths: Sequence[str], vectors: np.ndarray) -> None:
@@ -92,7 +98,7 @@ def write_vectors(folder: Path, fingerprint: Fingerprint, paths: Sequence[str], 
             sha256 = hashlib.sha256(os.fsencode(path)).hexdigest()
             record = ImageRecord(number, path, sha256, 1, 1, "UNKNOWN", 0, moment, moment)
             lines.write(json.dumps(_to_json(record)) + "\n")
-    _write_manifest(folder, fingerprint, len(paths), len(paths))
+    write_manifest(folder, fingerprint, len(paths), len(paths))
 
 
 def import_(
@@ -167,7 +173,8 @@ class _Taking:
             tx.remove_locations([file.path])  # what was there before is not what is there now
 
 
-def _write_manifest(folder: Path, fingerprint: Fingerprint, images: int, files: int) -> None:
+def write_manifest(folder: Path, fingerprint: Fingerprint, images: int, files: int) -> None:
+    """Say what the two other files hold; written last, so that an interrupted export is never taken for a whole one."""
     manifest = {
         "schema": SCHEMA,
         "images": images,

@@ -43,9 +43,10 @@ export function copyCard(file, { collection, href, best, equal, marks, changed }
         button.setAttribute("aria-label", `Remove ${name}`);
         button.firstChild.textContent = gone ? "Will be removed" : "Remove";
     }
-    function mark(gone) {
+    function mark(gone, { quietly = false } = {}) {
         marks.set(file, gone);
         paint();
+        if (quietly) return;
         changed();
         announce(`${name}: ${gone ? "remove" : "keep"}`);
     }

@@ -3,14 +3,15 @@
 import { announce, tell } from "./announce.js";
 import { at, wait } from "./api.js";
 import { ask as confirm } from "./confirm.js";
-import { bestOf, copyCard } from "./copy.js";
+import { bestOf } from "./copy.js";
 import { button, el, put, segments } from "./dom.js";
 import { asCsv, asList, save } from "./export.js";
 import { bytes, count, counted } from "./format.js";
+import { groupCard } from "./group.js";
+import { forgetAll, total } from "./judged.js";
 import { run } from "./jobs.js";
 import { moveAmong } from "./keys.js";
 import { marksOf } from "./marks.js";
-import { format } from "./state.js";
 
 const NEARNESS = [
     ["0.99", "Nearly equal"],
@@ -21,6 +22,7 @@ const ABOUT =
     "Files with the same content, and photos that are nearly the same. Marks make a list; no file is ever deleted from the disk.";
 const KEEPS =
     "They will no longer be found. The files stay on the disk, and the next indexing run of their folder brings them back.";
+const FORGETS = "Groups that were said to be no duplicates are shown again.";
 
 export function duplicatesView(app) {
     const nearness = segments("How alike", NEARNESS, "0.95", (chosen) => {
@@ -39,14 +41,15 @@ export function duplicatesView(app) {
     const list = el("ol.groups", { onkeydown: pressed });
     const more = button("Show more", { onclick: () => page(cursor) });
     const foot = el("div.foot", { hidden: true }, more);
+    const saidText = el("span.muted");
+    const said = el("p.said", { hidden: true }, saidText, button("Forget it", { class: "compact", onclick: forget }));
     const bar = el("progress", { max: 1, hidden: true, "aria-label": "Looking for duplicates" });
     const buttons = el("div.buttons", {}, marking, clearing, table, names, removing);
     const toolbar = el("div.toolbar", { role: "group", "aria-label": "Marks" }, summary, buttons);
     const head = el("header", {}, el("div", {}, el("h1", {}, "Duplicates"), el("p", {}, ABOUT)), nearness);
-    const node = el("div.page", {}, head, toolbar, bar, list, foot);
+    const node = el("div.page", {}, head, toolbar, bar, list, foot, said);
     let threshold = "0.95";
     let groups = [];
-    let cards = [];
     let cursor = null;
     let marks = null;
     let shownOf = null;
@@ -55,10 +58,10 @@ export function duplicatesView(app) {
     async function load() {
         giveUp.abort();
         giveUp = new AbortController();
-        [groups, cards] = [[], []];
+        groups = [];
         marks = marksOf(app.facts.name);
         put(list);
-        foot.hidden = toolbar.hidden = true;
+        foot.hidden = toolbar.hidden = said.hidden = true;
         bar.removeAttribute("value");
         bar.hidden = false;
         await page(null);
@@ -75,11 +78,13 @@ export function duplicatesView(app) {
             const answer = await wait(`${at(app.facts.name, "duplicates")}?${query}`, { signal, progress });
             if (signal.aborted) return;
             const first = groups.length;
-            groups.push(...answer.groups);
+            const shared = { app, marks, changed };
+            groups.push(...answer.groups.map((group, place) => groupCard(group, first + place, shared)));
             cursor = answer.next;
-            list.append(...answer.groups.map((group, place) => groupOf(group, first + place)));
+            list.append(...groups.slice(first).map(({ node }) => node));
             toolbar.hidden = false;
             summarise();
+            showSaid();
             if (!groups.length) put(list, el("li.empty", {}, "No two photos are that alike."));
         } catch (problem) {
             if (problem.name !== "AbortError") put(list, el("li.empty", { role: "alert" }, problem.message));
@@ -92,32 +97,15 @@ export function duplicatesView(app) {
         }
     }
 
-    function groupOf({ kind, files }, place) {
-        const best = bestOf(files);
-        const made = files.map((file) => {
-            const href = format({ ...app.fresh(), examples: [{ id: file.id, weight: 1 }] });
-            // In a group of near copies some may be equal: their files are of one image.
-            const equal = kind === "near" && files.some((other) => other !== file && other.id === file.id);
-            const told = { marks, changed: summarise };
-            return copyCard(file, { collection: app.facts.name, href, best: file === best, equal, ...told });
-        });
-        cards.push(...made);
-        const title = `${place + 1}. ${kind === "exact" ? "The same content" : "Nearly the same"}`;
-        return el(
-            "li.group.card",
-            { class: files.length > 3 ? "many" : "" },
-            el("h2", {}, title, " ", el("span.muted", {}, counted(files.length, "file"))),
-            el("ul.files", {}, ...made.map((card) => card.node)),
-        );
-    }
-
     function pressed(event) {
         const node = event.target.closest?.(".copy");
         if (!node || event.ctrlKey || event.metaKey || event.altKey) return;
-        const card = cards.find((one) => one.node === node);
+        const group = groups.find((one) => one.node.contains(node));
+        const card = group.cards.find((one) => one.node === node);
         const key = event.key.toLowerCase();
         if (key === "r" || key === "delete") card.mark(true);
         else if (key === "k") card.mark(false);
+        else if (key === "n") group.judge();
         else {
             moveAmong(event, list, event.target.matches(".remove") ? "button.remove" : "a.open");
             return;
@@ -125,31 +113,57 @@ export function duplicatesView(app) {
         event.preventDefault();
     }
 
-    const toRemove = () => cards.map((card) => card.file).filter((file) => marks.has(file));
+    const open = () => groups.filter((group) => !group.isJudged());
+    const toRemove = () => open().flatMap(({ files }) => files.filter((file) => marks.has(file)));
 
     function markAll(whether) {
-        for (const { files } of groups) for (const file of files) marks.set(file, whether(file, bestOf(files)));
-        for (const card of cards) card.paint();
+        for (const { files, cards } of open()) {
+            for (const file of files) marks.set(file, whether(file, bestOf(files)));
+            for (const card of cards) card.paint();
+        }
         summarise();
         announce(`${counted(toRemove().length, "file")} marked`);
+    }
+
+    function changed() {
+        summarise();
+        showSaid();
     }
 
     function summarise() {
         const gone = toRemove();
         const size = bytes(gone.reduce((sum, file) => sum + file.size, 0));
-        const found = `${counted(groups.length, "group")}${cursor ? " so far" : ""}, ${counted(cards.length, "file")}`;
+        const left = open();
+        const files = left.reduce((sum, group) => sum + group.files.length, 0);
+        const found = `${counted(left.length, "group")}${cursor ? " so far" : ""}, ${counted(files, "file")}`;
         summary.textContent = `${found}; ${gone.length ? `${count(gone.length)} marked for removal, ${size}` : "none marked"}`;
         names.disabled = clearing.disabled = removing.disabled = gone.length === 0;
-        table.disabled = marking.disabled = groups.length === 0;
+        table.disabled = marking.disabled = left.length === 0;
         removing.hidden = !app.facts.writable;
         removing.lastChild.textContent = gone.length ? `Remove ${count(gone.length)}` : "Remove";
     }
 
     function exportTable() {
-        save(`duplicates-${app.facts.name}.csv`, "text/csv", asCsv(groups, marks));
+        save(`duplicates-${app.facts.name}.csv`, "text/csv", asCsv(open(), marks));
     }
     function exportList() {
         save(`remove-${app.facts.name}.txt`, "text/plain", asList(toRemove()));
+    }
+
+    async function showSaid() {
+        const pairs = app.facts.writable ? await total(app.facts.name).catch(() => 0) : 0;
+        said.hidden = pairs === 0;
+        saidText.textContent = `${counted(pairs, "pair was", "pairs were")} said to be no duplicates.`;
+    }
+
+    async function forget() {
+        if (!(await confirm("Forget what was said?", FORGETS, "Forget it"))) return;
+        try {
+            await forgetAll(app.facts.name);
+            await app.reload();
+        } catch (problem) {
+            tell(problem.message);
+        }
     }
 
     async function removeMarked() {

@@ -4,8 +4,8 @@ const COLUMNS = ["mark", "group", "kind", "id", "path", "score", "width", "heigh
 
 /** All files of all groups with their marks, as comma-separated values (RFC 4180). */
 export function asCsv(groups, marks) {
-    const rows = groups.flatMap(({ kind, files }, place) =>
-        files.map((file) => ({ ...file, mark: marks.has(file) ? "remove" : "keep", group: place + 1, kind })),
+    const rows = groups.flatMap(({ kind, number, files }) =>
+        files.map((file) => ({ ...file, mark: marks.has(file) ? "remove" : "keep", group: number, kind })),
     );
     const cell = (value) => {
         const text = typeof value === "number" && !Number.isInteger(value) ? value.toFixed(4) : String(value ?? "");

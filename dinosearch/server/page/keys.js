@@ -43,6 +43,7 @@ const KEYS = [
         [
             ["← ↑ → ↓", "from file to file"],
             ["K, R", "keep it, mark it for removal"],
+            ["N", "the photos of its group are no duplicates"],
         ],
     ],
 ];

@@ -43,6 +43,9 @@ async def info(context: Shared, served: Asked) -> Response:
     def describe() -> Response:
         found = {**served.collection.info().to_dict(), "name": served.name, "state": served.state()}
         found["writable"] = context.settings.writable
+        calibration = served.collection.calibration
+        found["calibration"] = calibration.to_dict() if calibration else None
+        found["is_refined"] = served.collection.is_refined
         if found["index_problem"]:
             found["index_problem"] = without_paths(found["index_problem"], [found["home"]])
         found["home"] = context.shown.path(found["home"])

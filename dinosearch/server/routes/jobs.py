@@ -1,4 +1,4 @@
-"""The routes of jobs and verdicts, which change a collection: only where the server is writable."""
+"""The routes of jobs, which change a collection: only where the server is writable."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response, StreamingResponse
 
 from dinosearch.protocols import Progress
-from dinosearch.server.context import Asked, Context, Shared
+from dinosearch.server.context import Asked, Context, Shared, Writable
 from dinosearch.server.wire.bodies import body_of, json_body
 from dinosearch.server.wire.problems import Refused
 from dinosearch.server.wire.replies import json_reply, problems
-from dinosearch.server.wire.schemas import VerdictsGiven
-from dinosearch.server.work.job_verbs import VERBS, JobShown, JobsShown, JobWanted, Judged, arguments_of
+from dinosearch.server.work.job_verbs import VERBS, JobShown, JobsShown, JobWanted, arguments_of
 from dinosearch.server.work.jobs import RUNNING, Job, Jobs
 
 routes = APIRouter(tags=["jobs"])
@@ -36,10 +35,9 @@ _Id = Annotated[str, Path(min_length=1, max_length=40, description="Id of a job.
     openapi_extra=body_of(JobWanted),
 )
 async def start(
-    context: Shared, served: Asked, wanted: Annotated[JobWanted, Depends(json_body(JobWanted))]
+    context: Writable, served: Asked, wanted: Annotated[JobWanted, Depends(json_body(JobWanted))]
 ) -> Response:
     """Change the collection, or check it, in the background; one job at a time."""
-    _require_writable(context)
 
     def begin() -> Job:
         given = arguments_of(wanted, served.collection, context.settings.roots)
@@ -105,28 +103,6 @@ async def events(context: Shared, id: _Id, request: Request) -> Response:
     return StreamingResponse(_stream(context.jobs, found, after), 200, headers, "text/event-stream")
 
 
-@routes.post(
-    "/v1/collections/{name}/verdicts",
-    operation_id="judge",
-    summary="Say whether results are right",
-    response_model=Judged,
-    responses=problems(400, 404, 409, 415),
-    openapi_extra=body_of(VerdictsGiven),
-)
-async def judge(
-    context: Shared, served: Asked, verdicts: Annotated[VerdictsGiven, Depends(json_body(VerdictsGiven))]
-) -> Response:
-    """Record that results show, or do not show, the same thing as an image of the collection."""
-    _require_writable(context)
-
-    def record() -> Response:
-        hear = served.collection.confirm if verdicts.same else served.collection.reject
-        calibration = hear(verdicts.query, *(f"id:{number}" for number in verdicts.results))
-        return json_reply({"calibration": calibration.to_dict() if calibration else None})
-
-    return await context.work.run(record)
-
-
 async def _stream(jobs: Jobs, job: Job, after: int) -> AsyncIterator[str]:
     """The events as text, from that one on; a comment where there is none for a while."""
     news, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -153,11 +129,6 @@ async def _stream(jobs: Jobs, job: Job, after: int) -> AsyncIterator[str]:
         job.leave(wake)
 
 
-def _require_writable(context: Context) -> None:
-    if not context.settings.writable:
-        raise Refused(403, "ReadOnly", "this server changes nothing; its owner can start it with: --writable")
-
-
 def _found(jobs: Jobs, id: str, find: Any = None) -> Job:
     try:
         found: Job = (find or jobs.__getitem__)(id)
@@ -168,7 +139,7 @@ def _found(jobs: Jobs, id: str, find: Any = None) -> Job:
 
 def _shown(result: dict[str, Any], context: Context) -> dict[str, Any]:
     """The result with its paths as clients see them."""
-    for name in ("failures", "problems", "lost"):
+    for name in ("failures", "problems", "lost", "left"):
         if name in result:
             result[name] = [{**one, "path": context.shown.path(one["path"])} for one in result[name]]
     return result

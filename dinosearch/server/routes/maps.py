@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from dinosearch.analysis import Group, find, project
+from dinosearch.analysis.duplicates import is_judged
 from dinosearch.collection import Collection
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.server.catalogue import Served
@@ -23,6 +24,8 @@ from dinosearch.server.work.background import Answered
 
 routes = APIRouter(prefix="/v1/collections/{name}", tags=["overview"])
 AGAIN = {"Retry-After": "1"}
+_FILTERED = 200
+"""Ids that one filter names; it takes 250 values."""
 _LATER: dict[int | str, dict[str, Any]] = {
     202: {"model": Computing, "description": "It is being made; ask again after Retry-After seconds."}
 }
@@ -60,7 +63,7 @@ async def duplicates(
     limit: Annotated[QueryCount, Query(description="Groups of a page.")] = 50,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
-    """Group files that are equal, and images that are nearly the same."""
+    """Group files that are equal, and images that are nearly the same and were not said to be none."""
     if within and context.shown.hidden:
         raise invalid("this server hides folders", "within")
     bound = digest("duplicates", served.name, threshold, within)
@@ -70,10 +73,13 @@ async def duplicates(
         groups: list[dict[str, Any]] = []
         place = begin
         while place < len(found.result) and len(groups) < limit:
-            described = _described(served.collection, found.result[place])
+            described = [
+                one for one in _described(served.collection, found.result[place]) if _inside(one["files"], within)
+            ]
+            if groups and len(groups) + len(described) > limit:
+                break
+            groups += described
             place += 1
-            if len(described["files"]) > 1 and _inside(described["files"], within):
-                groups.append(described)
         for group in groups:
             group["files"] = [context.shown.row(row) for row in group["files"]]
         more = context.cursors.make(bound, place) if place < len(found.result) else None
@@ -85,7 +91,7 @@ async def duplicates(
             context,
             served,
             f"duplicates {threshold}",
-            lambda progress: find(served.collection, threshold, progress),
+            lambda progress: find(served.collection, threshold, progress, judged=True),
             page,
         )
     )
@@ -103,16 +109,24 @@ def _asked(
     return json_reply({"status": "computing", "progress": found}, 202, AGAIN)
 
 
-def _described(collection: Collection, group: Group) -> dict[str, Any]:
-    """A group with its files that are still there, each with its cosine to the first image."""
-    rows = list(collection.files(f"id in ({', '.join(map(str, group.ids))})"))
+def _described(collection: Collection, group: Group) -> list[dict[str, Any]]:
+    """A group with its files that are still there, each with its cosine to the first image.
+
+    What was said of it counts at once, and needs no new search: of a group that is none its equal files are left.
+    """
+    parts = (group.ids[low : low + _FILTERED] for low in range(0, len(group.ids), _FILTERED))
+    rows = [row for part in parts for row in collection.files(f"id in ({', '.join(map(str, part))})")]
     numbers = list(dict.fromkeys(row["id"] for row in rows))
+    if len(numbers) == 1 or is_judged(numbers, collection.not_duplicates(numbers)):
+        equal = ([{**row, "score": 1.0} for row in rows if row["id"] == number] for number in numbers)
+        return [{"kind": "exact", "score": 1.0, "files": files} for files in equal if len(files) > 1]
     try:
         vectors = collection.vectors(numbers)[1]
     except ImageNotFoundError:  # one has left since
-        return {"kind": group.kind, "files": []}
+        return []
     scores = dict(zip(numbers, (vectors @ vectors[0]).tolist(), strict=True)) if numbers else {}
-    return {"kind": group.kind, "score": group.score, "files": [{**row, "score": scores[row["id"]]} for row in rows]}
+    files = [{**row, "score": scores[row["id"]]} for row in rows]
+    return [{"kind": group.kind, "score": group.score, "files": files}] if files else []
 
 
 def _inside(files: list[dict[str, Any]], folder: str | None) -> bool:

@@ -104,6 +104,8 @@ class Info(Answered):
     roots: list[dict[str, Any]]
     derived: list[dict[str, Any]]
     models: list[dict[str, Any]]
+    calibration: dict[str, Any] | None
+    is_refined: bool = Field(description="Whether refined vectors are searched in place of the model's own.")
 
 
 class File(Answered):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from dinosearch.server.wire import schemas
 from dinosearch.server.wire.answers import Problem
-from dinosearch.server.work import job_verbs
+from dinosearch.server.wire.schemas import Asked
 
 REFERENCE = "#/components/schemas/{model}"
 
@@ -28,11 +26,8 @@ def describe(app: FastAPI, names: Sequence[str], *, has_token: bool) -> dict[str
     if app.openapi_schema is None:
         FastAPI.openapi(app)
         document: dict[str, Any] = app.openapi_schema or {}
-        models: list[tuple[type[BaseModel], Any]] = [
-            (model, "validation")
-            for model in (Problem, *vars(schemas).values(), *vars(job_verbs).values())
-            if inspect.isclass(model) and issubclass(model, (schemas.Asked, Problem))
-        ]
+        bodies: list[type[BaseModel]] = [Problem, *_asked(Asked)]
+        models: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in bodies]
         _, more = models_json_schema(models, ref_template=REFERENCE)
         components = document.setdefault("components", {})
         known = components.setdefault("schemas", {})
@@ -46,6 +41,13 @@ def describe(app: FastAPI, names: Sequence[str], *, has_token: bool) -> dict[str
             }
             document["security"] = [{"token": []}]
     return app.openapi_schema or {}
+
+
+def _asked(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """All bodies of requests and their parts: the models that are made of one, wherever they stand."""
+    for model in kind.__subclasses__():
+        yield model
+        yield from _asked(model)
 
 
 def _name(document: dict[str, Any], names: Sequence[str]) -> None:

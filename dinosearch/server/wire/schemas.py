@@ -174,16 +174,6 @@ class ExplainQuestion(Asked):
     result: Result
 
 
-class VerdictsGiven(Asked):
-    """What a person says about results."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"query": 1, "results": [2, 3], "same": True}]})
-
-    query: Id
-    results: Annotated[list[Id], Field(min_length=1, max_length=1_000)]
-    same: bool
-
-
 class Login(Asked):
     """What opens a session."""
 

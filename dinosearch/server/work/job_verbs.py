@@ -23,6 +23,8 @@ from dinosearch.server.wire.schemas import Answered, Asked, Count, Number, Text
 
 _Path = Annotated[Text, Field(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]
 _Recall = Annotated[Number | None, Field(gt=0, le=1)]
+_Named = Annotated[Text | None, Field(min_length=1, max_length=200)]
+_Workers = Annotated[Count | None, Field(ge=1, le=64)]
 _ID = re.compile(r"id:\d{1,19}", re.ASCII)
 
 
@@ -35,7 +37,7 @@ class IndexArguments(Asked):
     retry_failed: bool | None = None
     recall: _Recall = None
     index_type: Literal["auto", "ivf-flat", "ivf-sq8", "ivf-pq"] | None = None
-    workers: Annotated[Count | None, Field(ge=1, le=64)] = None
+    workers: _Workers = None
     regions: bool | None = None
     keep_patches: bool | None = None
     text: bool | None = None
@@ -76,11 +78,49 @@ class CalibrateArguments(Asked):
     sample: Annotated[Count | None, Field(ge=20, le=100_000)] = None
 
 
+class EstimateArguments(Asked):
+    """Arguments of the verb `estimate_migration`: the model by its name, and what else makes its vectors."""
+
+    model: _Named = None
+    preprocessing: _Named = None
+    pooling: _Named = None
+    scales: _Named = None
+    workers: _Workers = None
+
+
+class MigrateArguments(EstimateArguments):
+    """Arguments of the verb `migrate`."""
+
+    restart: bool | None = None
+    leave_behind: bool | None = None
+    recall: _Recall = None
+
+
+class MigrateBackArguments(Asked):
+    """Arguments of the verb `migrate_back`."""
+
+    leave_behind: bool | None = None
+    workers: _Workers = None
+
+
 class NoArguments(Asked):
-    """`compact` and `unrefine` have none."""
+    """`compact`, `unrefine` and `forget_kept` have none."""
 
 
-Verb = Literal["index", "remove", "compact", "verify", "refine", "diffuse", "unrefine", "calibrate"]
+Verb = Literal[
+    "index",
+    "remove",
+    "compact",
+    "verify",
+    "refine",
+    "diffuse",
+    "unrefine",
+    "calibrate",
+    "migrate",
+    "migrate_back",
+    "estimate_migration",
+    "forget_kept",
+]
 
 
 class JobWanted(Asked):
@@ -111,12 +151,6 @@ class JobsShown(Answered):
     """The jobs of the server, the newest first."""
 
     jobs: list[JobShown]
-
-
-class Judged(Answered):
-    """What the collection knows after a verdict."""
-
-    calibration: dict[str, Any] | None
 
 
 Work = Callable[[Collection, dict[str, Any], Progress], dict[str, Any]]
@@ -156,6 +190,19 @@ VERBS: dict[str, tuple[type[Asked], Work]] = {
         CalibrateArguments,
         lambda collection, given, progress: collection.calibrate(**given, progress=progress).to_dict(),
     ),
+    "migrate": (
+        MigrateArguments,
+        lambda collection, given, progress: collection.migrate(**given, progress=progress).to_dict(),
+    ),
+    "migrate_back": (
+        MigrateBackArguments,
+        lambda collection, given, progress: collection.migrate_back(**given, progress=progress).to_dict(),
+    ),
+    "estimate_migration": (
+        EstimateArguments,
+        lambda collection, given, progress: collection.estimate_migration(**given).to_dict(),
+    ),
+    "forget_kept": (NoArguments, lambda collection, _, progress: {"freed": collection.forget_kept()}),
 }
 """By name: the arguments, and what runs it and gives the result as JSON."""
 
