@@ -67,7 +67,7 @@ def migrate(
             if settings.json:
                 emit("forgotten", {"bytes": freed})
             elif not settings.quiet:
-                say(f"{size_text(freed)} of the model before deleted" if freed else "no other model was kept")
+                say(f"{size_text(freed)} of the model before deleted" if freed else "no other model is kept")
             return 0
         if dry_run:
             _estimated(collection.estimate_migration(**model, workers=workers), settings)

@@ -116,7 +116,7 @@ def test_what_it_says(run: Run, indexed: Path, embedders: list[dict[str, object]
     result = run("migrate", "--model", "dinov2_vits14")  # all models are the same fake here
     assert (result.exit_code, result.stdout) == (0, "fake squash-224 cls answers already: nothing to do\n")
     assert run("migrate", "--back").exit_code == 2
-    assert run("migrate", "--forget").stdout == "no other model was kept\n"
+    assert run("migrate", "--forget").stdout == "no other model is kept\n"
     assert run("migrate", "--back", "--forget").exit_code == 2
     result = run("migrate", "--back", "--model", "mini")
     assert (result.exit_code, "leave out --model" in result.stderr) == (2, True)
