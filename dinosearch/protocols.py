@@ -191,13 +191,18 @@ class VectorEngine(Protocol):
     most: int | None
     """Neighbours that a search may be asked for; None without a limit."""
 
-    def open(self, number: int, dimension: int, index: IndexInfo | None) -> VectorSearch:
+    parts: bool
+    """Whether an image may have several rows in a generation."""
+
+    def open(self, number: int, dimension: int, index: IndexInfo | None, each: int = 1) -> VectorSearch:
         """The vectors of a generation; asks the server nothing.
 
         Args:
             number: of the generation, 1, 2, ...
             dimension: numbers of a vector.
             index: what `update_index` last returned for it, which may say how widely to search.
+            each: rows of an image; the ids of image i are i * each and those behind it. More than one are of parts of
+                it, which may be kept at half precision. Filters are of the image.
         """
         ...
 

@@ -164,8 +164,9 @@ class Collection(CollectionLearner, CollectionTagger, CollectionMigrator, Collec
             raise ValueError("index needs at least one folder, archive or file")
         sources = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         with self._opened.place.writer():
-            if regions or keep_patches or text:
-                self._opened.home.require()
+            wanted = {"regions": regions, "patches": keep_patches, "text": None if text is None else bool(text)}
+            for kind in (kind for kind, keep in wanted.items() if keep):
+                self._opened.must_hold(kind)
             if text and text is not True:
                 self._opened.store.set_setting(FILES, os.path.abspath(os.path.expanduser(text)))
             choose_index_type(self._opened, index_type)
@@ -182,7 +183,6 @@ class Collection(CollectionLearner, CollectionTagger, CollectionMigrator, Collec
                 recall=recall,
                 workers=workers,
             )
-            wanted = {"regions": regions, "patches": keep_patches, "text": None if text is None else bool(text)}
             Detailing(self._opened, lambda: self.embedder, progress).run(wanted, recall, workers)
             return summary
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from dinosearch.records import Generation
 
-IMAGES, REFINED, REGIONS, TEXT, DIFFUSION = "images", "refined", "regions", "text", "diffusion"
+IMAGES, REFINED, REGIONS, PATCHES = "images", "refined", "regions", "patches"
+TEXT, DIFFUSION = "text", "diffusion"
 NEXT, KEPT = "next-", "kept-"
 """The sides of a home that do not answer queries: kinds that are being made with another model begin with `next-`,
 those of the model before, kept for going back, with `kept-`. The side that answers has no such beginning."""
@@ -41,3 +42,8 @@ def row_ids(image_ids: np.ndarray, generation: Generation) -> np.ndarray:
     each = int(generation.recipe.get("rows", 1))
     ids: np.ndarray = (np.asarray(image_ids, np.int64)[:, None] * each + np.arange(each)).reshape(-1)
     return ids
+
+
+def image_ids(rows: np.ndarray, generation: Generation) -> np.ndarray:
+    """(n,) int64 the image that each row id of a generation is of."""
+    return np.asarray(rows, np.int64) // int(generation.recipe.get("rows", 1))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dinosearch.collection.committed import Committed
-from dinosearch.collection.derived.basis import Basis
+from dinosearch.collection.derived.basis import Basis, sha256_of
 from dinosearch.collection.kinds import IMAGES, REFINED
 from dinosearch.collection.places.place import Place, Search, not_here
 from dinosearch.errors import SettingError
@@ -50,8 +50,17 @@ class OpenedHome(Committed):
             SettingError: it is none: what is asked for needs files.
         """
         if self.place.home is None:
-            raise not_here(self.path, "refined vectors, windows and patches")
+            raise not_here(self.path, "refined vectors and prepared diffusion")
         return self.place.home
+
+    def must_hold(self, kind: str) -> None:
+        """Refuse a kind of rows that this place cannot hold, before anything is begun.
+
+        Raises:
+            SettingError: it cannot.
+        """
+        if not self.place.holds(kind):
+            raise not_here(self.path, kind)
 
     def begin(self, fingerprint: Fingerprint, weights: str | os.PathLike[str] | None = None) -> None:
         """Make the first generation with its empty vector file, if there is none; remember weights named by hand."""
@@ -72,8 +81,8 @@ class OpenedHome(Committed):
         """Make the one generation of a kind without vectors, in place of any earlier one of that kind."""
         number = self.store.next_generation()
         # The place first: a generation without its vectors would be a damaged home.
-        self.place.begin(kind, number, fingerprint.dimension, coding)
-        saved = {"basis": basis.save(self.home.basis(number))} if basis else {}
+        self.place.begin(kind, number, fingerprint.dimension, coding, int((recipe or {}).get("rows", 1)))
+        saved = {"basis": self.keep_basis(number, basis)} if basis else {}
         marked = {**(recipe or {}), **saved, **self.place.recipe()}
         self.store.switch_generation(Generation(number, fingerprint, 0, kind=kind, recipe=marked))
         self._forget()
@@ -112,8 +121,18 @@ class OpenedHome(Committed):
             return None
         with self._lock:
             if self._bases.get(kind, (0, None))[0] != generation.number:
-                self._bases[kind] = generation.number, Basis.load(self.home.basis(generation.number), str(sha256))
+                self._bases[kind] = generation.number, self._read_basis(generation.number, str(sha256))
             return self._bases[kind][1]
+
+    def keep_basis(self, number: int, basis: Basis) -> str:
+        """Keep what the rows of a generation are turned by, before it is committed; returns the SHA-256."""
+        data = basis.to_bytes()
+        self.place.keep_basis(number, data)
+        return sha256_of(data)
+
+    def _read_basis(self, number: int, sha256: str) -> Basis:
+        named = f"what the vectors of generation {number} in {self.path} are turned by"
+        return Basis.read(self.place.basis(number), sha256, named)
 
     def append(self, tx: Transaction, ids: np.ndarray, vectors: np.ndarray, kind: str = IMAGES) -> None:
         """Write vectors durably behind the committed rows; they count when the transaction commits.

@@ -26,7 +26,7 @@ class MilvusEngine:
         SettingError: pymilvus or milvus-lite is not installed, or the address has an option that is none.
     """
 
-    joins = False
+    joins = parts = False
     most: int | None = WINDOW
 
     def __init__(self, address: Address, store: MetadataStore | None = None) -> None:
@@ -34,7 +34,9 @@ class MilvusEngine:
         self._address, self._connection = address, MilvusConnection(address)
         self._name = re.compile(re.escape(address.collection) + r"_(\d+)")
 
-    def open(self, number: int, dimension: int, index: IndexInfo | None) -> MilvusSearch:
+    def open(self, number: int, dimension: int, index: IndexInfo | None, each: int = 1) -> MilvusSearch:
+        if each != 1:
+            raise ValueError("an image has one row here")
         return MilvusSearch(self._connection, self._named(number), dimension, index)
 
     def numbers(self) -> list[int]:

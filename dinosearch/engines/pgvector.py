@@ -33,7 +33,7 @@ class PgVectorEngine:
     """
 
     kind = "pgvector"
-    joins = True
+    joins = parts = True
     most: int | None = None
 
     def __init__(self, address: Address, store: MetadataStore) -> None:
@@ -42,10 +42,10 @@ class PgVectorEngine:
         self._version: str | None = None
         self._all: tuple[str, dict[str, Any]] | None = None
 
-    def open(self, number: int, dimension: int, index: IndexInfo | None) -> PgVectorSearch:
+    def open(self, number: int, dimension: int, index: IndexInfo | None, each: int = 1) -> PgVectorSearch:
         from dinosearch.engines.pgvector_rows import PgVectorSearch
 
-        return PgVectorSearch(self, number, dimension, index)
+        return PgVectorSearch(self, number, dimension, index, each)
 
     @contextmanager
     def cursor(self, number: int | None = None, *, reads: bool = False, name: str = "") -> Iterator[Any]:

@@ -17,8 +17,9 @@ from dinosearch.records import BuiltIndex, IndexInfo, Published
 if TYPE_CHECKING:
     from dinosearch.engines.pgvector_rows import PgVectorSearch
 
-LEAST = 5_000
-"""Rows that are worth an index: comparing fewer takes 5 ms."""
+LEAST, LEAST_OF_PARTS = 5_000, 50_000
+"""Rows that are worth an index: comparing fewer takes 5 ms. Of windows, of which an image has many, so that
+comparing them takes 25 ms, less than it takes to look at the query: each new one has its price in an index."""
 _MOST_DIMENSIONS = 4_000
 """Numbers of a vector that an index over half precision takes."""
 _M, _CONSTRUCTION = 16, 100
@@ -51,7 +52,7 @@ def update(rows: PgVectorSearch, recall: float, progress: Progress | None) -> Pu
     """Build the index where it is worth it, measure it where that was not done or the table has doubled since."""
     count, info = rows.count(), rows.index
     built = described(rows)
-    if count < LEAST or rows.dimension > _MOST_DIMENSIONS:
+    if count < (LEAST if rows.each == 1 else LEAST_OF_PARTS) or rows.dimension > _MOST_DIMENSIONS:
         return None
     if built is not None and info is not None and count < 2 * info.rows and info.recall_target == recall:
         return None
@@ -93,7 +94,7 @@ def _create(rows: PgVectorSearch, memory: int, workers: int | None) -> None:
 def _measured(rows: PgVectorSearch, count: int, recall: float, progress: Progress | None) -> IndexInfo:
     def by_breadth(queries: np.ndarray, k: int, wide: int) -> np.ndarray:
         probed = _info(count, {K: wide}, recall, {})
-        return rows.engine.open(rows.number, rows.dimension, probed).search(queries, k)[0]
+        return rows.engine.open(rows.number, rows.dimension, probed, rows.each).search(queries, k)[0]
 
     own = sampled(rows.ids())
     if progress is not None:

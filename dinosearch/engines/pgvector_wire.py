@@ -1,4 +1,7 @@
-"""Vectors as PostgreSQL's binary formats have them: of COPY, of rows, and as text for a parameter."""
+"""Vectors as PostgreSQL's binary formats have them: of COPY, of rows, and of a parameter.
+
+Those of the types `vector` and `halfvec` differ in the numbers only: 4 bytes each, or 2.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,14 @@ _BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 
 
-def copied(ids: np.ndarray, vectors: np.ndarray, step: int) -> Iterator[bytes]:
-    """What COPY ... FROM STDIN (FORMAT BINARY) takes for the columns (bigint, vector), in parts of `step` rows."""
+NUMBERS: dict[str, np.dtype[Any]] = {"vector": np.dtype(">f4"), "halfvec": np.dtype(">f2")}
+"""How the numbers of a type go over the wire."""
+
+
+def copied(ids: np.ndarray, vectors: np.ndarray, step: int, kind: str) -> Iterator[bytes]:
+    """What COPY ... FROM STDIN (FORMAT BINARY) takes for the columns (bigint, `kind`), in parts of `step` rows."""
     yield _BEGIN
-    dimension = vectors.shape[1]
+    dimension, number = vectors.shape[1], NUMBERS[kind]
     form = np.dtype(
         [
             ("fields", ">i2"),
@@ -25,23 +32,23 @@ def copied(ids: np.ndarray, vectors: np.ndarray, step: int) -> Iterator[bytes]:
             ("vector_bytes", ">i4"),
             ("dimension", ">i2"),
             ("unused", ">i2"),
-            ("numbers", ">f4", (dimension,)),
+            ("numbers", number, (dimension,)),
         ]
     )
     for low in range(0, len(ids), step):
         part = ids[low : low + step]
         rows = np.zeros(len(part), form)
-        rows["fields"], rows["id_bytes"], rows["vector_bytes"] = 2, 8, 4 + 4 * dimension
+        rows["fields"], rows["id_bytes"], rows["vector_bytes"] = 2, 8, 4 + number.itemsize * dimension
         rows["id"], rows["dimension"], rows["numbers"] = part, dimension, vectors[low : low + step]
         yield rows.tobytes()
     yield _END
 
 
-def read_vectors(rows: Sequence[tuple[int, Any]], dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (n,) int64 and vectors (n, dimension) float32 of rows that were fetched in binary form."""
+def read_vectors(rows: Sequence[tuple[int, Any]], dimension: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ids (n,) int64 and vectors (n, dimension) float32 of rows (bigint, `kind`) that were fetched in binary form."""
     keys = np.fromiter((row[0] for row in rows), np.int64, len(rows))
     data = b"".join(bytes(row[1])[4:] for row in rows)  # behind dimension and an unused field
-    return keys, np.frombuffer(data, ">f4").astype(np.float32).reshape(len(rows), dimension)
+    return keys, np.frombuffer(data, NUMBERS[kind]).astype(np.float32).reshape(len(rows), dimension)
 
 
 def together(cursor: Any) -> AbstractContextManager[Any]:

@@ -80,8 +80,8 @@ class Connections:
         """Disk space of the tables."""
         raise NotImplementedError
 
-    def vacuum(self) -> None:
-        """Give the space of deleted rows back; no transaction may be open."""
+    def vacuum(self, *names: str) -> None:
+        """Give the space of deleted rows back, on a server in these tables only; no transaction may be open."""
         raise NotImplementedError
 
     def close(self) -> None:

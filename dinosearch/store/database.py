@@ -114,8 +114,8 @@ class Database(Connections):
         """Disk space of the file and what belongs to it."""
         return sum(path.stat().st_size for path in listed(self._file.parent, f"{self._file.name}*") if path.is_file())
 
-    def vacuum(self) -> None:
-        """Rewrite the file without its free pages; no transaction may be open."""
+    def vacuum(self, *names: str) -> None:
+        """Rewrite the file without its free pages, whatever is named; no transaction may be open."""
         with translated(self.name), self._engine.connect() as connection:
             connection.exec_driver_sql("ROLLBACK")  # it cannot run inside a transaction
             connection.exec_driver_sql("VACUUM")

@@ -125,9 +125,14 @@ def migrate(connection: Connection, wanted: int = FORMAT_VERSION, *, progress: P
             if progress is not None:
                 progress("upgrade", step - version, wanted - version)
             MIGRATIONS[step](connection)
+    note_schema(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {wanted}")
+
+
+def note_schema(connection: Connection) -> None:
+    """Keep the checksum of the definitions of the tables as they are now."""
     connection.execute(delete(settings).where(settings.c.key == SCHEMA))
     connection.execute(insert(settings).values(key=SCHEMA, value=schema_sum(connection)))
-    connection.exec_driver_sql(f"PRAGMA user_version = {wanted}")
 
 
 def older_format(name: str) -> FormatVersionError:

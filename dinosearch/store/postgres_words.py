@@ -32,6 +32,13 @@ from dinosearch.store.tables import FILES, images, labels
 
 metadata = MetaData()
 """Tables that only PostgreSQL needs."""
+GRANTS = """
+SELECT format('GRANT %%s ON %%I TO %%s', privilege_type, %s::text, CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE
+    quote_ident(pg_get_userbyid(grantee)) END)
+FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
+WHERE oid = 'images'::regclass AND grantee <> (SELECT oid FROM pg_roles WHERE rolname = current_user)
+"""
+"""Statements that let into a table, made later, who is let into the metadata: each generation has its own."""
 
 # Each camera and each label with its folded name: SQLite folds by a function of Python's, which a server has not.
 cameras = Table(

@@ -5,6 +5,7 @@ It stores no vector and reads no image; what can be asked beside the state of th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -18,9 +19,11 @@ from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation, IndexInfo
 from dinosearch.store.changes import note_changes, went_back
 from dinosearch.store.checking import check
+from dinosearch.store.connections import Connections
 from dinosearch.store.database import Database, file_of
 from dinosearch.store.dialects import dialect_of
 from dinosearch.store.faults import translated
+from dinosearch.store.packed import Packed
 from dinosearch.store.reading import damaged_row
 from dinosearch.store.salvage import Salvaged, salvage
 from dinosearch.store.sums import Sound, is_sound
@@ -36,12 +39,16 @@ if TYPE_CHECKING:
 _GENERATIONS = select(generations, Sound(is_sound(generations)).label("sound"))
 
 
-class MetadataStore(Tagged):
+class MetadataStore(Tagged, Packed):
     """SQLite file or PostgreSQL schema with the truth about images; one writer, any number of readers anywhere.
 
     Also a context manager that closes itself. Every method raises HomeLockedError, DamagedHomeError or another
     DinosearchError with a sentence when the database cannot do its part.
     """
+
+    def __init__(self, database: Connections) -> None:
+        super().__init__(database)
+        self._inside = threading.local()
 
     @classmethod
     def open(
@@ -101,11 +108,20 @@ class MetadataStore(Tagged):
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Write several things as one: all of them are visible and on disk after the block, none if it raises."""
+        """Write several things as one: all of them are visible and on disk after the block, none if it raises.
+
+        Inside another one of this thread it is a part of that.
+        """
+        if (held := getattr(self._inside, "transaction", None)) is not None:
+            yield held
+            return
         with self._database.write() as connection:
-            transaction = Transaction(connection)
-            yield transaction
-            transaction.flush()
+            self._inside.transaction = transaction = Transaction(connection)
+            try:
+                yield transaction
+                transaction.flush()
+            finally:
+                self._inside.transaction = None
         if isinstance(self._database, Database):
             note_changes(self._database)
 

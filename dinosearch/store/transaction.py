@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from dinosearch.records import Fingerprint, FoundFile, Generation, ImageFacts, ImageInfo, IndexInfo, Problem
 from dinosearch.store.dialects import dialect_of
+from dinosearch.store.packed import Packing
 from dinosearch.store.reading import CHUNK, chunks
 from dinosearch.store.said import Saying
 from dinosearch.store.tables import failures, generations, images, locations, roots, settings, state
@@ -24,7 +25,7 @@ _ORPHAN = ~exists().where(locations.c.image_id == images.c.id)
 _FACTS = [images.c[name] for name in ("id", "width", "height", "format", "taken", "camera", "added")]
 
 
-class Transaction(Saying):
+class Transaction(Saying, Packing):
     """Collects what is to be written; later calls for the same path replace earlier ones.
 
     Args:

@@ -3,7 +3,7 @@
 A verb runs in a child, with photos and an embedder that cost nothing; what the collection must hold is kept here. The
 server is killed with all its processes in the middle of it, and started again. Then the collection is looked at as the
 next user would, the vectors that a killed run left without an image are swept out by `verify --repair`, and the same
-verb runs again to its end.
+verb runs again to its end. `index` keeps windows and patch tokens, and at its end every image has all of them.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ class Life:
         after = self.world.indexed(before, folder)
         if kind == "import":
             return Step(kind, {**arguments, "export": self.exported(folder, before.model)}, before, after, whole=False)
-        return Step(kind, {**arguments, "folder": folder}, before, after, whole=False)
+        kept = {"regions": True, "keep_patches": True}
+        return Step(kind, {**arguments, "folder": folder, "kept": kept}, before, after, whole=False)
 
     def exported(self, photos: str, model: str) -> str:
         """An export of a folder of photos, by a collection of its own."""

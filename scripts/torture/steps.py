@@ -12,6 +12,7 @@ from typing import Any
 from dinosearch import Collection
 from dinosearch.collection.indexing import run as indexing
 from dinosearch.collection.keeping import received
+from dinosearch.retrieval.windows import WINDOWS
 from dinosearch.vectors.header import BLOCK_ROWS, HEADER_BYTES, read_header
 from dinosearch.vectors.vector_file import block_of
 from torture.photos import MODELS, Colours, sha256_of
@@ -149,7 +150,12 @@ def _placed(tell: Tell) -> Callable[[str, int, int | None], None]:
 
 
 def _run_index(collection: Collection, asked: Mapping[str, Any], tell: Tell) -> None:
-    collection.index(asked["folder"], index_type=asked["index_type"], progress=_placed(tell))
+    kept: dict[str, bool] = asked.get("kept", {})
+    collection.index(asked["folder"], index_type=asked["index_type"], progress=_placed(tell), **kept)
+    if kept:
+        images, found = collection.info().images, {one.kind: one.rows for one in collection.info().derived}
+        if found != {"regions": len(WINDOWS) * images, "patches": images}:
+            raise AssertionError(f"of {images} images there are {found}")
 
 
 def _run_import(collection: Collection, asked: Mapping[str, Any], tell: Tell) -> None:

@@ -356,9 +356,6 @@ def test_what_an_engine_cannot_is_said(where: Where, tmp_path: Path) -> None:
         for verb in (
             lambda: collection.refine(augment=2),
             lambda: collection.diffuse(),
-            lambda: collection.index(tmp_path, regions=True),
-            lambda: collection.index(tmp_path, keep_patches=True),
-            lambda: collection.query(1, regions=True),
             lambda: collection.query(1, rerank="diffusion"),
         ):
             with pytest.raises(SettingError, match="only a folder can hold so far"):

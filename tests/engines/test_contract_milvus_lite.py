@@ -1,6 +1,7 @@
-"""The contract of `contract.py` for milvus-lite."""
+"""The contract of `contract.py` and its neighbours for milvus-lite."""
 
 from tests.engines.contract import *  # noqa: F403
 from tests.engines.contract_migrate import *  # noqa: F403
+from tests.engines.contract_parts import *  # noqa: F403
 
 KIND = "milvus-lite"

@@ -1,9 +1,10 @@
-"""The contract of `contract.py` for milvus-server."""
+"""The contract of `contract.py` and its neighbours for milvus-server."""
 
 import pytest
 
 from tests.engines.contract import *  # noqa: F403
 from tests.engines.contract_migrate import *  # noqa: F403
+from tests.engines.contract_parts import *  # noqa: F403
 
 KIND = "milvus-server"
 

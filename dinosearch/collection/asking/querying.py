@@ -24,6 +24,7 @@ from dinosearch.protocols import Embedder
 from dinosearch.records import Hit, ImageRecord
 from dinosearch.retrieval import combine, rerank
 from dinosearch.retrieval.rerank import DIFFUSION, Walk
+from dinosearch.store import Filter
 from dinosearch.timing import stage
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Query:
             direction = search.direction(texts)
 
         def answer() -> list[Hit]:
-            ids, scores = search.find(direction, self._asked.k, self._allowed(), exact=self._asked.exact)
+            ids, scores = search.find(direction, self._asked.k, self._allowed(), self._where(), exact=self._asked.exact)
             return self._hits(ids, scores, self._places(ids), frozenset(), Trust(self._asked.threshold))
 
         return at_one_state(self._opened, answer)
@@ -157,7 +158,8 @@ class Query:
         return self._asked.regions
 
     def _regions(self, images: Sequence[QueryImage], negative: Sequence[QueryImage], skip: Skip) -> list[Hit]:
-        asked, _ = self._asked, self._opened.home  # an engine is refused before it is told to add what it cannot hold
+        asked = self._asked
+        self._opened.must_hold(REGIONS)  # it is refused before it is told to add what it cannot hold
         if negative or len(images) > 1 or asked.rerank not in (None, "fast") or asked.precision is not None:
             raise SettingError(
                 "regions are searched by one image, without negatives, re-ranking and precision; leave those out, or "
@@ -167,7 +169,8 @@ class Query:
         from dinosearch.collection.asking.regions import RegionSearch
 
         search = RegionSearch(self._opened, self._embedder())
-        ids, scores, boxes = search.find(images[0], asked.k + len(skip), self._allowed(), exact=asked.exact)
+        depth = asked.k + len(skip)
+        ids, scores, boxes = search.find(images[0], depth, self._allowed(), self._where(), exact=asked.exact)
         return self._hits(ids, scores, self._places(ids), skip, Trust(asked.threshold), boxes)
 
     def _allowed(self) -> np.ndarray | None:
@@ -176,6 +179,10 @@ class Query:
             return None
         with stage("store"):
             return self._opened.store.select(self._asked.filter) if self._asked.filter else None
+
+    def _where(self) -> Filter | None:
+        """The filter, for a place that is given it."""
+        return self._asked.filter if self._opened.place.home is None else None
 
     def _search(self, queries: np.ndarray, skip: Skip) -> list[list[Hit]]:
         trust = Trust.of(self._opened, self._asked.threshold, self._asked.precision)
@@ -200,7 +207,7 @@ class Query:
         """Ids (n, k) in the order of the answer, -1 where fewer exist, and their cosines."""
         search, basis = self._opened.answering()
         queries, plan = basis.apply(queries), self._asked.plan
-        where = self._asked.filter if self._opened.place.home is None else None
+        where = self._where()
 
         def first(rows: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
             with stage("search"):

@@ -16,6 +16,7 @@ from dinosearch.protocols import Embedder
 from dinosearch.records import Preprocessing
 from dinosearch.retrieval.boxes import refine_box
 from dinosearch.retrieval.windows import QUERY_SIDES, WINDOWS, pool_query
+from dinosearch.store import Filter
 
 KIND = "regions"
 DEPTH = 8
@@ -56,7 +57,7 @@ class RegionSearch:
             raise SettingError("this collection's embedder gives no patch tokens to search regions by")
 
     def find(
-        self, image: QueryImage, k: int, allowed: np.ndarray | None, *, exact: bool
+        self, image: QueryImage, k: int, allowed: np.ndarray | None, where: Filter | None = None, *, exact: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The k images with the nearest windows.
 
@@ -64,6 +65,7 @@ class RegionSearch:
             image: what is looked for, filling the picture.
             k: images wanted.
             allowed: int64 ids that may be answered; None for all.
+            where: a filter that answers match, where the place of the windows is given it.
             exact: brute force instead of the index.
 
         Returns:
@@ -75,9 +77,12 @@ class RegionSearch:
         rows = None if allowed is None else row_ids(allowed, search.generation)
         query, depth = self._query(image), k * DEPTH
         while True:
-            found, scores = search.search(query, depth, allowed=rows, exact=exact)
+            found, scores = search.search(query, depth, allowed=rows, where=where, exact=exact)
             images, best = _by_image(found.ravel(), scores.ravel(), each)
-            if len(images) >= k or depth >= search.count():
+            spent = (found < 0).any(axis=1)  # there are no more
+            # What was not found scores less than this: an image may be found by its second best window, too low.
+            bound = scores[~spent, -1].max(initial=-np.inf)
+            if spent.all() or np.count_nonzero(best >= bound) >= k:
                 return images[:k], best[:k], self._boxes(query, images[:k])
             depth *= 4
 
@@ -85,7 +90,7 @@ class RegionSearch:
         """(m, 4) float32 where in each of the images the query is, by the scores of all of its windows."""
         search = self._opened.search(KIND)
         rows = search.vectors(row_ids(images, search.generation))
-        cosines = rows.reshape(len(images), -1, query.shape[1]) @ query.T
+        cosines = rows.reshape(len(images), len(WINDOWS), query.shape[1]) @ query.T
         return refine_box(cosines.max(axis=2))
 
     def _query(self, image: QueryImage) -> np.ndarray:

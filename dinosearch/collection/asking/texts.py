@@ -11,6 +11,7 @@ from dinosearch.collection.derived.worded import Worded
 from dinosearch.collection.kinds import TEXT
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.retrieval import combine
+from dinosearch.store import Filter
 
 
 class TextSearch:
@@ -39,9 +40,9 @@ class TextSearch:
             return combine(self._words.space.texts(texts))[None]
 
     def find(
-        self, direction: np.ndarray, k: int, allowed: np.ndarray | None, *, exact: bool
+        self, direction: np.ndarray, k: int, allowed: np.ndarray | None, where: Filter | None = None, *, exact: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Ids (m,) int64, m <= k, of the nearest images, and their cosines (m,) float32."""
-        ids, scores = self._opened.search(TEXT).search(direction, k, allowed=allowed, exact=exact)
+        ids, scores = self._opened.search(TEXT).search(direction, k, allowed=allowed, where=where, exact=exact)
         found = ids[0] >= 0
         return ids[0][found], scores[0][found]

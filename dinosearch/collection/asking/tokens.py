@@ -72,7 +72,7 @@ class TokenReader:
         found: list[np.ndarray | None] = [None] * len(ids)
         if self.kept:
             search = self._opened.search(KIND)
-            kept = np.isin(ids, search.ids())
+            kept = ~np.isin(ids, search.missing(ids))
             rows = search.vectors(ids[kept])
             width = (self._basis.pca.matrix if self._basis.pca is not None else rows).shape[1]
             patches = rows.reshape(len(rows), rows.shape[1] // width, width) * np.sqrt(rows.shape[1] / width)

@@ -1,15 +1,15 @@
-"""What derived rows are centred and turned by, learned once on the collection and kept beside them in a file."""
+"""What derived rows are centred and turned by, learned once on the collection and kept beside them."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dinosearch.errors import DamagedHomeError
-from dinosearch.home import atomic_path, sha256_file
 
 if TYPE_CHECKING:
     from dinosearch.retrieval.whitening import PCA
@@ -40,18 +40,23 @@ class Basis:
         turned[lost, 0] = 1.0
         return turned
 
-    def save(self, path: Path) -> str:
-        """Write the file atomically; returns its SHA-256."""
+    def to_bytes(self) -> bytes:
+        """The arrays as a .npz file has them."""
         arrays = self.pca.to_arrays() if self.pca is not None else {}
         if self.centre is not None:
             arrays = {**arrays, "centre": self.centre}
-        with atomic_path(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        return sha256_file(path)
+        file = io.BytesIO()
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        return file.getvalue()
 
     @classmethod
-    def load(cls, path: Path, sha256: str) -> Basis:
-        """Read the file.
+    def read(cls, data: bytes | None, sha256: str, name: object) -> Basis:
+        """Read what `to_bytes` gave.
+
+        Args:
+            data: None where it is not there.
+            sha256: of what was written.
+            name: what the sentences call it.
 
         Raises:
             DamagedHomeError: it is missing, or not what was written.
@@ -59,11 +64,15 @@ class Basis:
         from dinosearch.retrieval.whitening import PCA
 
         advice = "make it and what depends on it again with: dinosearch verify --repair"
-        try:
-            if sha256_file(path) != sha256:
-                raise DamagedHomeError(f"{path} does not match its checksum; {advice}")
-            with np.load(path, allow_pickle=False) as arrays:
-                held = {name: arrays[name] for name in arrays.files}
-        except OSError:
-            raise DamagedHomeError(f"{path} is missing, though the collection needs it; {advice}") from None
+        if data is None:
+            raise DamagedHomeError(f"{name} is missing, though the collection needs it; {advice}")
+        if sha256_of(data) != sha256:
+            raise DamagedHomeError(f"{name} does not match its checksum; {advice}")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            held = {key: arrays[key] for key in arrays.files}
         return cls(PCA.from_arrays(held) if "matrix" in held else None, held.get("centre"))
+
+
+def sha256_of(data: bytes) -> str:
+    """The checksum that the recipe of a generation keeps of its basis."""
+    return hashlib.sha256(data).hexdigest()

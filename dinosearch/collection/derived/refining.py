@@ -84,7 +84,7 @@ def refine(
         sample = np.sort(np.random.default_rng(_SEED).permutation(ids)[:LEARNED_ON])
         dimensions = wanted.dimensions or source.generation.fingerprint.dimension
         basis = Basis(PCA.fit(source.vectors(sample), dimensions, wanted.power, wanted.shrinkage))
-        recipe |= {"basis": basis.save(opened.home.basis(number)), "learned_on": len(sample)}
+        recipe |= {"basis": opened.keep_basis(number, basis), "learned_on": len(sample)}
     fingerprint = source.generation.fingerprint
     made = Generation(number, fingerprint, 0, kind=side + REFINED, recipe=recipe)
     rows = (basis.apply(source.vectors(part)) for part in _parts(ids))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dinosearch.collection.derived.diffusing import Walks
-from dinosearch.collection.kinds import DIFFUSION, IMAGES, REFINED
+from dinosearch.collection.kinds import DIFFUSION, IMAGES, REFINED, image_ids, is_aside
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.reports import VerifyReport
 from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, SettingError
@@ -93,6 +93,8 @@ class Check:
             self.without_refined = absent.tolist()
             self.problems += [Problem(f"id:{image_id}", "it has no sound refined vector") for image_id in absent]
             return None
+        if self._opened.place.home is None and not is_aside(kind):  # a folder's files keep removed images' for a while
+            self._note_strangers(kind, np.unique(image_ids(search.ids(), search.generation)))
         # Here no row supersedes another, so that one with a damaged id cannot pass for an old one.
         damaged = search.damaged_rows
         return f"{damaged} of its rows do not match their checksum" if damaged else None

@@ -216,7 +216,7 @@ def _derived(opened: OpenedHome) -> Iterator[DerivedInfo]:
     for kind, generation in sorted(opened.store.generations().items()):
         if kind != IMAGES and not is_aside(kind):
             size = opened.place.bytes({generation.number})
-            yield DerivedInfo(kind, generation.rows, size, dict(generation.recipe))
+            yield DerivedInfo(kind, _rows(opened, generation), size, dict(generation.recipe))
 
 
 def models(opened: OpenedHome) -> Iterator[ModelInfo]:

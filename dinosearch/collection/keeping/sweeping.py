@@ -13,6 +13,7 @@ import numpy as np
 from dinosearch.collection.kinds import row_ids
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.collection.places.engine_search import EngineSearch
+from dinosearch.collection.places.packed_search import PackedSearch
 from dinosearch.collection.reports import CompactReport
 
 
@@ -34,7 +35,7 @@ def prune(opened: OpenedHome, kinds: Iterable[str]) -> None:
     known = np.union1d(opened.store.placed_ids(), opened.store.removed_ids())
     for kind in kinds:
         search = opened.search(kind)
-        assert isinstance(search, EngineSearch)
+        assert isinstance(search, (EngineSearch, PackedSearch))
         dead = np.union1d(np.setdiff1d(search.ids(), row_ids(known, search.generation)), search.damaged)
         if len(dead):
             search.delete(dead)
@@ -48,7 +49,7 @@ def compact(opened: OpenedHome) -> CompactReport:
     opened.drop_other_files()
     for kind in kinds:
         search = opened.search(kind)
-        assert isinstance(search, EngineSearch)
+        assert isinstance(search, (EngineSearch, PackedSearch))
         search.tidy()
     opened.store.vacuum()
     return CompactReport(rows, opened.search().count(), before, opened.place.bytes())

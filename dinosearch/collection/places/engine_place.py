@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from dinosearch.collection.kinds import IMAGES, without_side
+from dinosearch.collection.kinds import IMAGES, PATCHES, REGIONS, TEXT, without_side
 from dinosearch.collection.places.engine_search import EngineSearch
+from dinosearch.collection.places.packed_search import PackedSearch
 from dinosearch.collection.places.place import ENGINE, Search, not_here, refuse_other_place
 from dinosearch.engines import Address, open_engine
 from dinosearch.errors import CollectionMismatchError, CollectionNotFoundError, SettingError
@@ -14,6 +15,7 @@ from dinosearch.home import Home
 from dinosearch.protocols import Progress, VectorEngine
 from dinosearch.records import Generation
 from dinosearch.store import MetadataStore
+from dinosearch.store.packed import COMMON
 
 _BEGUN = "generation begun"
 """The setting with the number of the last generation that was begun in an engine: what lies there up to it is ours."""
@@ -89,10 +91,18 @@ class EnginePlace:
     def recipe(self) -> dict[str, str]:
         return {ENGINE: self.engine.kind}
 
-    def begin(self, kind: str, number: int, dimension: int, coding: str) -> None:
-        if without_side(kind) != IMAGES:
+    def holds(self, kind: str) -> bool:
+        named = without_side(kind)
+        return named in (IMAGES, PATCHES) or (named in (REGIONS, TEXT) and self.engine.parts)
+
+    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> None:
+        if not self.holds(kind):
             raise not_here(self.path, kind)
         assert self._store is not None, "the store is opened first"
+        if without_side(kind) == PATCHES:
+            with self._store.transaction() as tx:
+                tx.make_packed(number)
+            return
         held = self.engine.numbers()
         if max(held, default=0) > self._begun():
             raise CollectionMismatchError(
@@ -102,10 +112,23 @@ class EnginePlace:
         if number in held:
             self.engine.drop(number)  # a left-over of a process of ours that was killed
         self._store.set_setting(_BEGUN, number)
-        self.engine.open(number, dimension, None).ensure()
+        self.engine.open(number, dimension, None, each).ensure()
+
+    def keep_basis(self, number: int, data: bytes) -> None:
+        assert self._store is not None, "the store is opened first"
+        with self._store.transaction() as tx:
+            tx.make_packed(number)
+            tx.put_packed(number, {COMMON: data})
+
+    def basis(self, number: int) -> bytes | None:
+        assert self._store is not None, "the store is opened first"
+        held = number in self._store.packed_numbers()
+        return self._store.packed(number, [COMMON]).get(COMMON) if held else None
 
     def open(self, generation: Generation, index_type: str, store: MetadataStore) -> Search:
         refuse_other_place(self.path, generation, self.engine.kind)
+        if without_side(generation.kind) == PATCHES:
+            return PackedSearch(store, generation)
         return EngineSearch(self.engine, store, generation)
 
     def _begun(self) -> int:
@@ -118,11 +141,17 @@ class EnginePlace:
         for number in set(self.engine.numbers()) - numbers:
             if number <= begun:
                 self.engine.drop(number)
+        assert self._store is not None, "the store is opened first"
+        packed = self._store.packed_numbers() - numbers
+        if packed:
+            with self._store.transaction() as tx:
+                tx.end_packed(packed)
 
     def bytes(self, numbers: set[int] | None = None) -> int:
         if numbers is None:
             return (self._store.bytes() if self._store else 0) + (self.engine.bytes() or 0)
-        return sum(self.engine.bytes(number) or 0 for number in numbers)
+        packed = sum(self._store.packed_bytes(number) for number in numbers) if self._store else 0
+        return packed + sum(self.engine.bytes(number) or 0 for number in numbers)
 
     def row_bytes(self, dimension: int) -> int:
         return 4 * dimension + _ROW_BYTES

@@ -38,10 +38,11 @@ class EngineSearch:
         self.index_problem: str | None = None
         self.damaged = np.empty(0, np.int64)
         self._engine, self._store = engine, store
+        self._each = int(generation.recipe.get("rows", 1))
         self._rows = self._open(generation)
 
     def _open(self, generation: Generation) -> VectorSearch:
-        return self._engine.open(generation.number, generation.fingerprint.dimension, generation.index)
+        return self._engine.open(generation.number, generation.fingerprint.dimension, generation.index, self._each)
 
     def refresh(self, generation: Generation) -> None:
         """Follow another committed state of the same generation."""

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Protocol, Union
 
 from dinosearch.collection.kinds import REGIONS
 from dinosearch.errors import CollectionMismatchError, SettingError
-from dinosearch.home import Home, listed
+from dinosearch.home import Home, atomic_path, listed
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation
 from dinosearch.store import MetadataStore
 
 if TYPE_CHECKING:
     from dinosearch.collection.places.engine_search import EngineSearch
+    from dinosearch.collection.places.packed_search import PackedSearch
     from dinosearch.vectors import LocalVectorSearch
 
-Search = Union["LocalVectorSearch", "EngineSearch"]
+Search = Union["LocalVectorSearch", "EngineSearch", "PackedSearch"]
 ENGINE = "engine"
 """What the recipe of a generation calls the kind of engine that holds its vectors; a folder's has no such entry."""
 
@@ -60,8 +61,20 @@ class Place(Protocol):
         """What every generation here is marked with."""
         ...
 
-    def begin(self, kind: str, number: int, dimension: int, coding: str) -> None:
-        """Make the empty place of a generation's vectors."""
+    def holds(self, kind: str) -> bool:
+        """Whether rows of this kind can be kept here."""
+        ...
+
+    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> None:
+        """Make the empty place of a generation's vectors, of which an image has `each`."""
+        ...
+
+    def keep_basis(self, number: int, data: bytes) -> None:
+        """Keep durably what the rows of a generation are turned by."""
+        ...
+
+    def basis(self, number: int) -> bytes | None:
+        """What `keep_basis` was given; None where it is not there."""
         ...
 
     def open(self, generation: Generation, index_type: str, store: MetadataStore) -> Search:
@@ -117,11 +130,24 @@ class LocalPlace:
     def recipe(self) -> dict[str, str]:
         return {}
 
-    def begin(self, kind: str, number: int, dimension: int, coding: str) -> None:
+    def holds(self, kind: str) -> bool:
+        return True
+
+    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> None:
         from dinosearch.vectors import VectorFile
 
         # Left-over files are overwritten.
         VectorFile.create(self._home.vectors(number), dimension, number, coding=coding).close()
+
+    def keep_basis(self, number: int, data: bytes) -> None:
+        with atomic_path(self._home.basis(number)) as temporary:
+            temporary.write_bytes(data)
+
+    def basis(self, number: int) -> bytes | None:
+        try:
+            return self._home.basis(number).read_bytes()
+        except OSError:
+            return None
 
     def open(self, generation: Generation, index_type: str, store: MetadataStore) -> Search:
         from dinosearch.vectors import LADDERS, WINDOW_LADDER, LocalVectorSearch
@@ -178,7 +204,7 @@ def place_of(home: str | os.PathLike[str], metadata: str | None = None) -> Place
 def not_here(path: Path | str, what: str) -> SettingError:
     """The error of what only a folder can do yet."""
     return SettingError(
-        f"{path} keeps one vector an image and no {what}, which only a folder can hold so far; make a copy with: "
+        f"{path} can keep no {what}, which only a folder can hold so far; make a copy with: "
         "dinosearch export FOLDER, dinosearch import FOLDER --home COPY"
     )
 

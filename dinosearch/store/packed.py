@@ -1,0 +1,138 @@
+"""Bytes that belong to a generation, for places that have no files: a table of its own for each, made with it.
+
+A row is of an image, by its id, and 0 is what all rows of the generation have in common. Each has its checksum, as
+these tables may lie in SQLite, which has none.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+import numpy as np
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, delete, func, inspect, select
+
+from dinosearch.store.dialects import Dialect
+from dinosearch.store.migrations import note_schema
+from dinosearch.store.reading import CHUNK, Reader, chunks
+
+COMMON = 0
+"""The id under which lies what is of no image; those of images begin with 1."""
+_NAME = re.compile(r"packed_(\d+)")
+
+
+class Packing:
+    """The part of a transaction that writes packed rows."""
+
+    _connection: Connection
+    _dialect: Dialect
+    _wrote: bool
+
+    def make_packed(self, number: int) -> None:
+        """Make the table of a generation; one that is there stays as it is."""
+        table = _table(number)
+        if inspect(self._connection).has_table(table.name):
+            return
+        table.create(self._connection)
+        if self._connection.dialect.name == "postgresql":  # as it is: nothing of it gets smaller by compressing it
+            from dinosearch.store.postgres_words import GRANTS
+
+            self._connection.exec_driver_sql(f"ALTER TABLE {table.name} ALTER COLUMN data SET STORAGE EXTERNAL")
+            for (grant,) in self._connection.exec_driver_sql(GRANTS, (table.name,)).all():
+                self._connection.exec_driver_sql(grant)
+        self._note()
+
+    def put_packed(self, number: int, rows: Mapping[int, bytes]) -> None:
+        """Write rows by id, in place of any that there are."""
+        table = _table(number)
+        statement = self._dialect.upsert(table)
+        changed = {name: statement.excluded[name] for name in ("data", "sum")}
+        statement = statement.on_conflict_do_update(index_elements=["id"], set_=changed)
+        for part in chunks(rows, CHUNK):
+            self._connection.execute(
+                statement, [{"id": key, "data": rows[key], "sum": _sum(key, rows[key])} for key in part]
+            )
+        self._wrote = True
+
+    def drop_packed(self, number: int, ids: Iterable[int]) -> None:
+        """Delete rows; ids without one are ignored."""
+        table = _table(number)
+        for part in chunks((int(key) for key in ids), CHUNK):
+            self._connection.execute(delete(table).where(table.c.id.in_(part)))
+        self._wrote = True
+
+    def end_packed(self, numbers: Iterable[int]) -> None:
+        """Delete whole tables."""
+        for number in numbers:
+            _table(number).drop(self._connection, checkfirst=True)
+        self._note()
+
+    def _note(self) -> None:
+        self._wrote = True
+        if self._connection.dialect.name == "sqlite":
+            note_schema(self._connection)
+
+
+class Packed(Reader):
+    """The reading half; DamagedHomeError where a generation has no table."""
+
+    def packed_numbers(self) -> set[int]:
+        """Generations that have a table here."""
+        with self._database.read() as connection:
+            names = (_NAME.fullmatch(name) for name in inspect(connection).get_table_names())
+            return {int(name[1]) for name in names if name}
+
+    def packed_ids(self, number: int, among: Iterable[int] | None = None) -> np.ndarray:
+        """Ids of the images that have a row, or of these of them: int64, ascending."""
+        key = _table(number).c.id
+        statement = select(key).where(key > COMMON).order_by(key)
+        with self._database.read() as connection:
+            if among is None:
+                return np.fromiter(connection.scalars(statement), np.int64)
+            parts = chunks(sorted({int(image_id) for image_id in among}), CHUNK)
+            found = [held for part in parts for held in connection.scalars(statement.where(key.in_(part)))]
+            return np.array(found, np.int64)
+
+    def packed(self, number: int, ids: Iterable[int]) -> dict[int, bytes | None]:
+        """Rows by id; None for one that does not match its checksum, and nothing for one that is not there."""
+        table = _table(number)
+        found: dict[int, bytes | None] = {}
+        with self._database.read() as connection:
+            for part in chunks((int(key) for key in ids), CHUNK):
+                for key, data, kept in connection.execute(select(table).where(table.c.id.in_(part))):
+                    found[key] = bytes(data) if isinstance(data, bytes) and _sum(key, data) == kept else None
+        return found
+
+    def packed_bytes(self, number: int) -> int:
+        """Disk space of a generation's table, 0 where it has none."""
+        table = _table(number)
+        with self._database.read() as connection:
+            if connection.dialect.name == "postgresql":
+                size = func.pg_total_relation_size(func.to_regclass(table.name))
+                return int(connection.scalar(select(size)) or 0)
+            if not inspect(connection).has_table(table.name):
+                return 0
+            return int(connection.scalar(select(func.sum(func.length(table.c.data)))) or 0)
+
+    def tidy_packed(self, number: int) -> None:
+        """Give the space of deleted rows back, on a server; a file's comes back with `vacuum`."""
+        if self._database.dialect == "postgresql":
+            self._database.vacuum(_table(number).name)
+
+
+@lru_cache
+def _table(number: int) -> Table:
+    return Table(
+        f"packed_{int(number)}",
+        MetaData(),
+        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        Column("data", LargeBinary, nullable=False),
+        Column("sum", BigInteger, nullable=False),
+    )
+
+
+def _sum(key: int, data: bytes) -> int:
+    """CRC-32 of a row with its id, so that one that came under another id is found too."""
+    return zlib.crc32(data, zlib.crc32(b"%d:" % key))
