@@ -77,7 +77,19 @@ def named(hits: list[dict[str, Any]]) -> dict[str, float]:
     return {Path(hit["path"]).name: hit["score"] for hit in hits}
 
 
-def test_words_find_what_brute_force_finds(run: Run, here: Path, weights: Path, words: Path) -> None:
+@pytest.fixture(params=["folder", "pgvector", "milvus-lite"])
+def place(request: pytest.FixtureRequest, here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the collections of a test live; the command line is told by the environment."""
+    if request.param == "pgvector":
+        monkeypatch.setenv("DINOSEARCH_HOME", request.getfixturevalue("postgres_url"))
+    if request.param == "milvus-lite":
+        pytest.importorskip("milvus_lite")
+        monkeypatch.setenv("DINOSEARCH_HOME", f"milvus://{here}/vectors.db")
+        monkeypatch.setenv("DINOSEARCH_METADATA", f"sqlite:///{here}/metadata.sqlite")
+    return str(request.param)
+
+
+def test_words_find_what_brute_force_finds(run: Run, here: Path, weights: Path, words: Path, place: str) -> None:
     assert run("index", "photos", "--text", "--text-files", words).exit_code == 0
     wanted = cosines(here / "photos", weights, words, WORDS)
     for more in ((), ("--exact",)):

@@ -208,3 +208,25 @@ def test_kept_tokens_are_those_of_the_pictures(where: Where, photos: Path, embed
         assert [problem.path for problem in collection.verify().problems] == ["patches"]
         assert collection.verify(repair=True).ok and collection.verify().problems == ()
         assert rows_of(collection) == {"patches": PHOTOS}
+
+
+def test_another_model_gets_windows_and_tokens_of_its_own(where: Where, photos: Path, embedder: TokenEmbedder) -> None:
+    kept = {"regions": holds_windows(where), "keep_patches": True}
+    with where.open(create=True, embedder=embedder) as collection:
+        collection.index(photos, **kept)
+        rows, before = rows_of(collection), collection._opened.basis("patches").centre
+        other = TokenEmbedder("other")
+        assert collection.migrate(embedder=other).outcome == "answering"
+        assert other.described and rows_of(collection) == rows and collection.verify().problems == ()
+        assert not np.shares_memory(collection._opened.basis("patches").centre, before)
+        if holds_windows(where):
+            hits = collection.query(part_of(photos / "04.png"), regions=True, k=3)
+            assert_brute_force(hits, collection, embedder, part_of(photos / "04.png"))
+        (photos / "03.png").unlink()
+        collection.index(photos)
+        assert collection.verify().problems == ()
+        assert collection.migrate_back(embedder=embedder).outcome == "answering"
+        each = {kind: number * (PHOTOS - 1) // PHOTOS for kind, number in rows.items()}
+        assert rows_of(collection) == each and collection.verify().problems == ()
+        collection.forget_kept()
+        assert rows_of(collection) == each and collection.verify().problems == ()

@@ -93,7 +93,7 @@ class EnginePlace:
 
     def holds(self, kind: str) -> bool:
         named = without_side(kind)
-        return named in (IMAGES, PATCHES) or (named in (REGIONS, TEXT) and self.engine.parts)
+        return named in (IMAGES, PATCHES, TEXT) or (named == REGIONS and self.engine.parts)
 
     def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> None:
         if not self.holds(kind):
