@@ -21,7 +21,6 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from dinosearch.errors import HomeLockedError, SettingError
 from dinosearch.protocols import Progress
-from dinosearch.store import postgres_words
 from dinosearch.store.connections import CHANGES, Connections
 from dinosearch.store.faults import readable, told, translated
 from dinosearch.store.migrations import older_format
@@ -37,6 +36,10 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 _LOCK = 0x64696E6F  # "dino": the first half of the key of our advisory locks; the second is of the schema
 _LONGEST = 63  # bytes of an application name, by which others see who writes
 _KEPT_CONNECTIONS, _MOST_CONNECTIONS = 8, 64
+_BYTES = """
+SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname !~ '^vectors_[0-9]+$'
+"""
 
 
 class PostgresDatabase(Connections):
@@ -222,14 +225,9 @@ class PostgresDatabase(Connections):
         return spelled(where, self._engine.dialect)
 
     def bytes(self) -> int:
-        """Disk space of the tables with their indexes."""
-        tables = [*metadata.tables, *postgres_words.metadata.tables]
+        """Disk space of the tables with their indexes, but for those in which an engine keeps vectors."""
         with self.read() as connection:
-            sizes = (
-                connection.exec_driver_sql("SELECT pg_total_relation_size(to_regclass(%s))", (table,)).scalar()
-                for table in tables
-            )
-            return sum(size or 0 for size in sizes)
+            return int(connection.exec_driver_sql(_BYTES).scalar() or 0)
 
     def vacuum(self, *names: str) -> None:
         """Give the space of deleted rows back, and count anew what is there, in these tables or all of the store's."""

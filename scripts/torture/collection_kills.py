@@ -3,7 +3,8 @@
 A verb runs in a child, with photos and an embedder that cost nothing; what the collection must hold is kept here. The
 server is killed with all its processes in the middle of it, and started again. Then the collection is looked at as the
 next user would, the vectors that a killed run left without an image are swept out by `verify --repair`, and the same
-verb runs again to its end. `index` keeps windows and patch tokens, and at its end every image has all of them.
+verb runs again to its end. While the collection is small, `index` keeps windows and patch tokens too, and at its end
+every image has all of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ KINDS = ("index", "add", "add", "import", "import", "remove", "compact", "migrat
 REOPEN = 30.0
 """Seconds in which the server must be back and the collection answer."""
 UNHARMED = "verbs that ended before the kill"
+MOST_DESCRIBED = 60
+"""Files up to which `index` keeps windows and patch tokens as well; beyond, it drops them."""
 _LEFT_OVER = "vectors are of no known image"
 _ENDED, _SAID = 0, 2
 
@@ -92,10 +95,11 @@ class Life:
             back = time.monotonic()
             if not ended:
                 self.server.start()
-            problems, seen, left = self.check(step, acknowledged)
+            back = time.monotonic() - back
+            problems, seen, left, seconds = self.check(step, acknowledged)
             told["kills that left vectors without an image, swept out by verify --repair"] += left
             if problems or not ended:
-                return problems, f"killed in {step.kind}, found {seen}", time.monotonic() - back
+                return problems, f"killed in {step.kind}, found {seen}", back + seconds
             told[UNHARMED] += 1
         return ["30 verbs ended before the kill"], "", 0.0
 
@@ -108,8 +112,13 @@ class Life:
                 raise
             raise SystemExit(_SAID) from None
 
-    def check(self, step: Step, acknowledged: list[list[Any]]) -> tuple[list[str], str, bool]:
-        """What is wrong now and after the same verb again; how much of it was found; whether vectors were left over."""
+    def check(self, step: Step, acknowledged: list[list[Any]]) -> tuple[list[str], str, bool, float]:
+        """What is wrong now and after the same verb again; what else was seen.
+
+        Returns:
+            The problems, how much of the verb was found, whether vectors were left over, and the seconds until the
+            first answer.
+        """
         placed = max((value for kind, value in acknowledged if kind == "placed"), default=0)
         ended = any(kind == "ended" for kind, _ in acknowledged)
         found = look(self.home, self.told)
@@ -119,7 +128,8 @@ class Life:
         wrong += look(self.home, self.told, repair=True, retry=step).problems
         self.state = step.after
         seen = "as after" if found.state == step.after else "as before" if found.state == step.before else "in part"
-        return [f"{step.kind} ({placed} placed, ended {ended}): {problem}" for problem in wrong], seen, left
+        told = [f"{step.kind} ({placed} placed, ended {ended}): {problem}" for problem in wrong]
+        return told, seen, left, found.seconds
 
     def choose(self, rng: random.Random) -> Step:
         """A verb that makes sense now; photos on the disk may change on the way."""
@@ -141,7 +151,8 @@ class Life:
         after = self.world.indexed(before, folder)
         if kind == "import":
             return Step(kind, {**arguments, "export": self.exported(folder, before.model)}, before, after, whole=False)
-        kept = {"regions": True, "keep_patches": True}
+        small = len(before.held) <= MOST_DESCRIBED
+        kept = {"regions": small, "keep_patches": small}
         return Step(kind, {**arguments, "folder": folder, "kept": kept}, before, after, whole=False)
 
     def exported(self, photos: str, model: str) -> str:

@@ -141,6 +141,8 @@ def test_windows_follow_the_images(where: Where, photos: Path, embedder: TokenEm
         assert collection.index(photos).added == 1
         assert embedder.described == before + 2, "one pass for windows, one for patches"
         assert rows_of(collection) == {"regions": 21 * EACH, "patches": 21}
+        info = collection.info()
+        assert info.bytes > sum(derived.bytes for derived in info.derived) > 21 * (EACH + 256) * 24
         assert collection.query(part_of(late), regions=True, k=1)[0].path == str(late)
         late.unlink()
         assert collection.index(photos).removed == 1
@@ -224,6 +226,7 @@ def test_another_model_gets_windows_and_tokens_of_its_own(where: Where, photos: 
             assert_brute_force(hits, collection, embedder, part_of(photos / "04.png"))
         (photos / "03.png").unlink()
         collection.index(photos)
+        collection.compact()
         assert collection.verify().problems == ()
         assert collection.migrate_back(embedder=embedder).outcome == "answering"
         each = {kind: number * (PHOTOS - 1) // PHOTOS for kind, number in rows.items()}
