@@ -67,6 +67,7 @@ class Home:
 
     def require(self) -> None:
         """Raise CollectionNotFoundError where there is no collection."""
+        self._refuse_file()
         if not self.exists():
             raise CollectionNotFoundError(
                 f"no collection in {self.path}: metadata.sqlite is not there; "
@@ -75,7 +76,14 @@ class Home:
 
     def create(self) -> None:
         """Make the folder, parents included; an existing one stays as it is."""
+        self._refuse_file()
         self.path.mkdir(parents=True, exist_ok=True)
+
+    def _refuse_file(self) -> None:
+        if self.path.is_file():
+            raise CollectionNotFoundError(
+                f"{self.path} is a file, and the home of a collection is a folder; name another by --home"
+            )
 
     @contextmanager
     def writer(self) -> Iterator[None]:

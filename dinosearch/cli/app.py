@@ -126,6 +126,8 @@ class _Verbs(click.Group):
 
 def _shown(error: click.UsageError) -> click.UsageError:
     """The same error with a message that can be printed: it names what was typed, which may be the name of a file."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # since click 8.2
+        return error  # the whole help, which is shown as it is
     return click.UsageError(printable(error.format_message()), error.ctx)
 
 

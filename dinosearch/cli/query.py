@@ -15,6 +15,7 @@ from dinosearch.cli.query_words import draw_found, refuse_of_images
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dinosearch.collection import Collection
     from dinosearch.records import Hit
 
 Box = tuple[float, float, float, float]
@@ -114,7 +115,7 @@ def query(
             write_hits(hits, as_json=settings.json, paths=paths, null=null)
             if sheet is not None:
                 draw_found(text, hits, Path(sheet))
-        return _ended(settings, hits, sheet, bool(threshold or where))
+            return _ended(settings, collection, hits, sheet, threshold is not None or where is not None)
     given = _read_stdin(images, negative)
     if not all(name.startswith("id:") for name in given):
         from dinosearch.images import start_ahead
@@ -147,15 +148,22 @@ def query(
 
             asked = [(name, given[name]) for name in images]
             draw_sheet(collection, asked, hits, Path(sheet), explain=explain, box=box)
-    return _ended(settings, hits, sheet, bool(threshold or where))
+        narrowed = any(option is not None for option in (threshold, where, precision))
+        return _ended(settings, collection, hits, sheet, narrowed)
 
 
-def _ended(settings: Settings, hits: Sequence[Hit], sheet: str | None, narrowed: bool) -> int:
+def _ended(settings: Settings, collection: Collection, hits: Sequence[Hit], sheet: str | None, narrowed: bool) -> int:
     """Say what was drawn, or that nothing was found; returns the exit code."""
     if not settings.quiet and sheet is not None:
         tell(f"picture: {sheet}")
     if not hits and not settings.quiet:
-        notice(f"nothing found{' that matches; ask for less with --threshold or --where' if narrowed else ''}")
+        if not len(collection.ids()):
+            notice(
+                f"nothing found: the collection is empty; fill it with: dinosearch index FOLDER --home {settings.home}"
+            )
+        else:
+            ask = " that matches; ask for less with --threshold, --precision or --where" if narrowed else ""
+            notice(f"nothing found{ask}")
     return 0 if hits else NOTHING_FOUND
 
 

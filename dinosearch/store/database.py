@@ -21,7 +21,7 @@ from dinosearch.home import Home, identity, listed
 from dinosearch.protocols import Progress
 from dinosearch.store import migrations
 from dinosearch.store.connections import Connections
-from dinosearch.store.faults import translated
+from dinosearch.store.faults import ANEW, translated
 from dinosearch.store.filters.functions import register_functions
 from dinosearch.store.sums import register_sums
 
@@ -56,7 +56,7 @@ class Database(Connections):
         mode = "ro" if read_only else "rwc" if create else "rw"
         super().__init__(str(file), _engine(file, mode))
         try:
-            with translated(self.name):
+            with translated(self.name, ANEW):
                 self._prepare(file, create and not read_only)
             if mode == "rwc":  # from here on a file that is gone has been taken away, and no new one takes its place
                 self._engine.dispose()

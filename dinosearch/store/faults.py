@@ -14,6 +14,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, DinosearchError, HomeLockedError
 
+ANEW = "restore it from a backup, or delete its folder and run: dinosearch index FOLDER"
+"""What is left where a database cannot even be opened."""
+_SALVAGE = f"save what can be saved with: dinosearch verify --repair, or {ANEW}"
+
 # What SQLite says (sqlite.org/rescode.html), the error it becomes, and the sentence. The texts and not the result codes
 # decide, because Python 3.10 does not give the codes.
 _FAULTS: tuple[tuple[tuple[str, ...], type[DinosearchError], str], ...] = (
@@ -41,8 +45,7 @@ _FAULTS: tuple[tuple[tuple[str, ...], type[DinosearchError], str], ...] = (
             "user-defined function",
         ),
         DamagedHomeError,
-        "{name} is damaged or not a dinosearch database ({said}); save what can be saved with: dinosearch verify "
-        "--repair, or restore it from a backup, or delete its folder and run: dinosearch index FOLDER",
+        "{name} is damaged or not a dinosearch database ({said}); {advice}",
     ),
     (
         ("readonly", "read-only"),
@@ -136,8 +139,8 @@ _NO_CODE = object()
 
 
 @contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Run statements on the database called `name`.
+def translated(name: str, advice: str = _SALVAGE) -> Iterator[None]:
+    """Run statements on the database called `name`; `advice` is for one that is damaged.
 
     Raises:
         HomeLockedError: another connection holds the write lock for longer than the busy time-out.
@@ -147,15 +150,12 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        translation = _translate(error, name)
+        translation = _translate(error, name, advice)
         if translation is None:
             raise
         raise translation from error
     except UnicodeDecodeError as error:  # what SQLite quotes in its message is not text
-        raise DamagedHomeError(
-            f"{name} is damaged (its definitions cannot be read); restore it from a backup, or delete its folder and "
-            "run: dinosearch index FOLDER"
-        ) from error
+        raise DamagedHomeError(f"{name} is damaged (its definitions cannot be read); {ANEW}") from error
     except PoolTimeoutError as error:
         raise HomeLockedError(
             f"{name} has too many readers at once in this process; close some, then try again"
@@ -192,7 +192,7 @@ def told(error: Exception, name: str) -> DinosearchError | None:
     return _answered(str(getattr(error, "sqlstate", "") or ""), str(error), name, type(error).__name__)
 
 
-def _translate(error: DBAPIError | sqlite3.Error, name: str) -> DinosearchError | None:
+def _translate(error: DBAPIError | sqlite3.Error, name: str, advice: str) -> DinosearchError | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.IntegrityError):
         return None
@@ -202,7 +202,7 @@ def _translate(error: DBAPIError | sqlite3.Error, name: str) -> DinosearchError 
     said = str(cause)
     for signs, kind, sentence in _FAULTS:
         if any(sign in said.lower() for sign in signs):
-            return kind(sentence.format(name=name, said=said))
+            return kind(sentence.format(name=name, said=said, advice=advice))
     return None
 
 

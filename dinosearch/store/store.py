@@ -22,7 +22,7 @@ from dinosearch.store.checking import check
 from dinosearch.store.connections import Connections
 from dinosearch.store.database import Database, file_of
 from dinosearch.store.dialects import dialect_of
-from dinosearch.store.faults import translated
+from dinosearch.store.faults import ANEW, translated
 from dinosearch.store.packed import Packed
 from dinosearch.store.reading import damaged_row
 from dinosearch.store.salvage import Salvaged, salvage
@@ -213,7 +213,7 @@ class MetadataStore(Tagged, Packed):
             gone = went_back(self._database, connection)
         self._database.close()
         try:
-            with translated(self._database.name):
+            with translated(self._database.name, ANEW):
                 told = salvage(file)
             told.left_out += gone
             return told

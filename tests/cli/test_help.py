@@ -50,6 +50,11 @@ def test_the_verbs() -> None:
     assert list(cli.commands) == VERBS
 
 
+def test_the_bare_command_is_its_help(run: Run) -> None:
+    result = run()
+    assert result.output.strip() == run("--help").stdout.strip()
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_begins_with_what_it_does_and_an_example(run: Run, verb: str) -> None:
     for flag in ("--help", "-h"):

@@ -82,6 +82,14 @@ def test_a_mistyped_folder_begins_no_collection(run: Run, tmp_path: Path) -> Non
     assert not (tmp_path / "index").exists()
 
 
+def test_a_home_that_is_a_file_is_refused(run: Run, photo_folder: Path) -> None:
+    photo = photo_folder / "00.png"
+    content = photo.read_bytes()
+    result = run("index", photo_folder, "--home", photo)
+    assert result.exit_code == 2 and "00.png is a file, and the home of a collection is a folder" in result.stderr
+    assert photo.read_bytes() == content
+
+
 def test_a_missing_folder_beside_others_is_a_failure(run: Run, indexed: Path) -> None:
     result = run("index", indexed, "fotos", "--json")
     assert result.exit_code == 3

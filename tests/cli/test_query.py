@@ -173,6 +173,10 @@ def test_nothing_found(run: Run, indexed: Path) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("dinosearch: nothing found")
     assert run("--quiet", "query", indexed / "03.png", "--where", "width > 10000").stderr == ""
+    assert "ask for less" in result.stderr
+    Path("nothing").mkdir()
+    run("index", "nothing", "--home", "empty")
+    assert "the collection is empty" in run("query", indexed / "03.png", "--home", "empty").stderr
 
 
 @pytest.mark.parametrize(
@@ -183,6 +187,7 @@ def test_nothing_found(run: Run, indexed: Path) -> None:
         (["id:1", "--where", "width >"], "the filter cannot be read"),
         (["id:1", "--where", "colour = red"], "colour"),
         (["id:1", "--home", "elsewhere"], "dinosearch index FOLDER --home"),
+        (["id:1", "--home", "notes.txt"], "notes.txt is a file, and the home of a collection is a folder"),
         (["id:1", "--preprocessing", "fit-448"], "leave out --model, --preprocessing and --pooling"),
         (["notes.txt"], "notes.txt: not an image"),
     ],

@@ -93,8 +93,9 @@ def test_other_urls_are_wrong_arguments(url: str) -> None:
 def test_not_a_database(file: Path) -> None:
     file.write_bytes(b"something else entirely, and long enough to be taken for a page" * 100)
     for options in ({}, {"create": True}, {"read_only": True}):
-        with pytest.raises(DamagedHomeError, match="not a dinosearch database"):
+        with pytest.raises(DamagedHomeError, match="not a dinosearch database") as refused:
             MetadataStore.open(file, **options)
+        assert "--repair" not in str(refused.value)  # which has to open it too
 
 
 def test_database_of_another_application(file: Path) -> None:
