@@ -129,6 +129,10 @@ def label(
 def _check(words: tuple[str, ...], source: str | None, vote: bool, clear: str | None, where: str | None) -> None:
     if len(words) == 1:
         raise click.UsageError(f"which images are that? dinosearch label {shown(words[0])} IMAGE...")
+    if words and not (words[0].strip() and words[0].isprintable()):
+        raise click.UsageError(
+            f"{shown(words[0])!r} is no label; give one or more words: dinosearch label cat IMAGE..."
+        )
     if clear and (words or source or vote):
         raise click.UsageError("--clear forgets labels; give none with it")
     if words and source:

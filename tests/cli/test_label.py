@@ -193,6 +193,8 @@ def test_an_image_with_two_labels_is_left_out_and_told(run: Run, home: str, by_c
         (("--from", "gone"), "no folder of class folders"),
         (("--from", "gone.csv"), "cannot be read as a table"),
         (("cat", "id:1", "--from", "x"), "not both"),
+        (("", "id:1"), "'' is no label"),
+        (("two\nlines", "id:1"), "is no label"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_sentence(run: Run, indexed: Path, arguments: tuple[str, ...], said: str) -> None:
