@@ -456,7 +456,7 @@ def test_jobs_index_known_folders_only(server: Server, tmp_path: Path, indexed: 
         answer = server.ask(post("/jobs", {"verb": "index", "arguments": {"paths": [str(path)]}}))
         assert answer.status in {403, 422}, path
     link.unlink()
-    for verb in ("export", "import_", "close", "__init__", "open", "migrate", "query", "", "index "):
+    for verb in ("export", "import_", "close", "__init__", "open", "import", "query", "", "index "):
         assert server.ask(post("/jobs", {"verb": verb, "arguments": {}})).status == 422
     for arguments in (
         {"paths": ["/"], "progress": "os.system"},

@@ -28,10 +28,12 @@ class App:
 
     Attributes:
         seen: method and path of each request.
+        headers: of the last one, when its body was read.
         gone: requests whose client left before the answer.
     """
 
     seen: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     gone: int = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -46,6 +48,7 @@ class App:
                 return
             length += len(message.get("body", b""))
             more = message.get("more_body", False)
+        self.headers = list(scope["headers"])
         if path == "/slow":
             await asyncio.sleep(0.8)
         if path == "/until-gone":
@@ -262,6 +265,24 @@ def test_what_can_be_read_in_two_ways_is_refused(running, name):
     assert problem["status"] == 400 and problem["request_id"] in answer.partition(b"\r\n\r\n")[0].decode()
     assert len(running.app.seen) == seen
     assert running.lives()
+
+
+@pytest.mark.parametrize("begun", [b"0\r\n", b"0\r\nX: ", b"1;"])
+def test_trailers_and_extensions_that_never_end_are_refused(running, begun):
+    """Neither is kept: the parser would gather headers behind a body without any limit."""
+    endless = b"X: y\r\n" * 1_000 if begun == b"0\r\n" else b"a" * 6_000
+    head = POST + CHUNKED + b"\r\n5\r\nhello\r\n" + begun
+    assert status(running.ask(head, *[endless] * 20, pause=0.01)) in (431, None)
+    assert running.lives()
+
+
+def test_a_trailer_is_no_header(running):
+    """What came behind the body was not checked with the head; the request is answered without it."""
+    body = b"".join(b"1\r\na\r\n" for _ in range(4_000)) + b"0\r\nHost: evil\r\nAuthorization: Bearer x\r\n\r\n"
+    answer = running.ask(POST + CHUNKED + b"\r\n", *[body[low : low + 3_000] for low in range(0, len(body), 3_000)])
+    assert status(answer) == 200 and answer.endswith(b"POST /a 4000")
+    assert not any(name in (b"authorization",) for name, _ in running.app.headers)
+    assert dict(running.app.headers)[b"host"] == b"a"
 
 
 def test_a_body_that_turns_into_nonsense_ends_its_request(running):

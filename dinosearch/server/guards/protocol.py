@@ -39,7 +39,7 @@ class ConnectionLimits:
         head_seconds: from the first byte of a request, or the connection, to the end of the head.
         rest_seconds: for the rest of a body whose answer is out already, such as 413.
         reading_seconds: that a client may take none of an answer that waits for it.
-        head_bytes: of request line and headers together.
+        head_bytes: of request line and headers together, and of trailers and what else a chunked body is wrapped in.
         headers: number of header lines.
         pipelined: requests sent ahead of their turn.
         connections: open at once in this process; more are answered 503.
@@ -64,7 +64,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deadline: TimerHandle | None = None
         self._reading: TimerHandle | None = None
         self._in_head = self._in_message = False
-        self._head_bytes = self._chunk = 0
+        self._head_bytes = self._chunk = self._bodiless = 0
         self._refusal = HTTPStatus.BAD_REQUEST
         self._refused = False
         self._cycles: list[RequestResponseCycle] = []
@@ -96,7 +96,9 @@ class GuardedProtocol(HttpToolsProtocol):
         # The parser keeps what it has of an unfinished header, so what came counts and not what is read of it.
         of_head = self._in_head or (of_head and self._idle())
         self._head_bytes = self._head_bytes + len(data) if of_head else 0
-        if self._head_bytes > self.limits.head_bytes:
+        if self._in_message and not self._in_head:
+            self._bodiless += len(data)
+        if max(self._head_bytes, self._bodiless) > self.limits.head_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_message_begin(self) -> None:
@@ -106,9 +108,20 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._deadline is None:
             self._wait(self.limits.head_seconds)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called for headers, and for trailers, which are dropped: nobody has checked them."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Called for each part of a body."""
+        self._bodiless = -self._chunk
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         self._check_head()
         self._in_head = False
+        self._bodiless = -self._chunk
         self._stop_waiting()
         super().on_headers_complete()
         self.cycle.transport = _Answering(self)  # type: ignore[assignment]

@@ -82,8 +82,9 @@ export function startView(app) {
         node,
         show() {
             const { name, images, state } = app.facts;
+            const where = app.collections.length > 1 ? `of ${name}` : "here";
             about.textContent = images
-                ? `Show one, and the ${count(images)} photos of ${name} are ordered by how much they look like it: ` +
+                ? `Show one, and the ${count(images)} photos ${where} are ordered by how much they look like it: ` +
                   "the same building, object or scene comes first."
                 : `The collection ${name} holds no images yet.`;
             showRecent(past);
