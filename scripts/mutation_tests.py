@@ -2,82 +2,65 @@
 """Mutation testing: spoil one place of the code at a time and see whether the tests notice.
 
     pip install cosmic-ray
-    scripts/mutation_tests.py --seed 0 --processes 2 --json mutants.jsonl
+    scripts/mutation_tests.py --seed 0 --processes 2 --map map --json mutants.jsonl
     scripts/mutation_tests.py --only dinosearch/home.py --share 1
+    scripts/mutation_tests.py --again --json mutants.jsonl --tests tests/vectors/test_plans.py
 
 cosmic-ray (no dependency of the project; any 8.x) makes the mutants. Of each place and kind of change one is drawn, of
-these a share by the seed; changes of annotations only are left out. A mutant meets the tests of its own package, then
-some of those that use it, in a copy of the tree, in a process forked from one that has loaded the large libraries
-already: POSIX only. It is
+these a share by the seed; changes of annotations only are left out. First the tests are run once without a mutant, to
+see which lines each of them runs. Then every mutant meets the tests that run its statement, the quickest file first,
+until one fails: in a copy of the tree, in a process forked from one that has loaded the large libraries: POSIX only.
+What tests run in other programs that they start is not seen. A mutant is
 
-    killed       a test failed                  timeout      the tests took three times as long as without it
+    killed       a test failed                  timeout      a test took three times as long as without it
     survived     all passed: look at it         incompetent  the tests could not even be collected
+    unreached    no test runs its statement
 
 Records are appended to the `--json` file as they come, and mutants that it holds are not run again, so that a run can
-be stopped and gone on with. A survivor is no proof of a hole: docs/reliability.md tells what the last ones were.
+be stopped and gone on with; `--again` tries those that no test failed for once more, in the code and with the tests of
+today. A survivor is no proof of a hole: docs/reliability.md tells what the last ones were.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import re
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mutation.bench import Bench
+from mutation.bench import Bench, Ended, Job
+from mutation.cover import Cover
 from mutation.mutants import Mutant, sample
 
-OUTCOMES = ("killed", "survived", "timeout", "incompetent")
-
-
-@dataclass(frozen=True)
-class Part:
-    """Files with the tests that must notice a change of them.
-
-    Attributes:
-        files: pattern below the root.
-        share: of the places to be tried.
-        tests: arguments of pytest, the quickest first.
-        then: slower tests, of those who use the part; only what the others let pass meets them.
-        without: a file that the pattern fits but the part leaves out.
-    """
-
-    files: str
-    share: float
-    tests: tuple[str, ...]
-    then: tuple[str, ...] = ()
-    without: str = ""
-
-
-MANY = "tests/torture/test_many_at_once.py"
-FILTERS = ("globs", "filter_docs", "filter_parsing", "filters")
-STORE = ("known", "paths", "store", "salvage", "format_1", "opening")
-VECTORS = ("vector_file", "rows_in_place", "plans", "local_search", "recall")
-DAMAGE = ("tests/collection/test_maintenance.py", "tests/torture/test_rot.py")
-STORE_USERS = (*DAMAGE, "tests/upgrades", "tests/collection/test_index.py", "tests/collection/test_calibrating.py")
-VECTORS_USERS = (*DAMAGE, "tests/collection/test_index_type.py", "tests/collection/test_query.py")
-PARTS = (
-    Part("dinosearch/evaluation/measures.py", 1.0, ("tests/evaluation/test_measures.py",)),
-    Part("dinosearch/evaluation/statistics.py", 0.5, ("tests/evaluation/test_statistics.py",)),
-    Part("dinosearch/evaluation/recognition.py", 0.35, ("tests/evaluation/test_recognition.py",)),
-    Part(
-        "dinosearch/home.py",
-        1.0,
-        ("tests/test_home.py", "tests/collection/test_index.py", MANY, "-k", "not every_answer and not fork"),
+OUTCOMES = ("killed", "timeout", "incompetent", "survived", "unreached")
+RETRIED = ("survived", "unreached", "timeout")
+SHARES = {
+    "dinosearch/evaluation/measures.py": 1.0,
+    "dinosearch/evaluation/statistics.py": 0.5,
+    "dinosearch/evaluation/recognition.py": 0.35,
+    "dinosearch/home.py": 1.0,
+    "dinosearch/store/filters/*.py": 0.15,
+    "dinosearch/store/*.py": 0.2,
+    "dinosearch/vectors/*.py": 0.12,
+}
+"""Files, and the share of their places that is tried."""
+WITHOUT = ("dinosearch/vectors/on_gpu.py",)
+TESTS = (
+    *(f"tests/evaluation/test_{name}.py" for name in ("measures", "statistics", "recognition")),
+    *("tests/test_home.py", "tests/store", "tests/vectors"),
+    *("tests/engines/test_contract_local.py", "tests/engines/test_postgres.py", "tests/upgrades"),
+    *(
+        f"tests/collection/test_{name}.py"
+        for name in ("index", "index_type", "maintenance", "comes_back", "durability")
     ),
-    Part("dinosearch/store/filters/*.py", 0.15, tuple(f"tests/store/test_{name}.py" for name in FILTERS)),
-    Part("dinosearch/store/*.py", 0.2, tuple(f"tests/store/test_{name}.py" for name in STORE), then=STORE_USERS),
-    Part(
-        "dinosearch/vectors/*.py",
-        0.08,
-        tuple(f"tests/vectors/test_{name}.py" for name in VECTORS),
-        then=VECTORS_USERS,
-        without="dinosearch/vectors/on_gpu.py",
-    ),
+    "tests/torture/test_rot.py",
 )
 
 
@@ -94,20 +77,33 @@ class Record:
     seed: int
 
 
-def judged(bench: Bench, todo: Sequence[Mutant], part: Part) -> Iterator[tuple[Mutant, str, str]]:
+def key(of: Mutant | Record) -> tuple[str, int, str, str]:
+    """What tells a mutant from others."""
+    return of.file, of.line, of.kind, of.diff() if isinstance(of, Mutant) else of.diff
+
+
+def outcome(ended: Ended) -> tuple[str, str]:
+    """What became of a mutant, and the test that noticed it."""
+    failed = re.search(r"^FAILED (\S+)", ended.told, re.MULTILINE)
+    if ended.late or "Failed: Timeout" in ended.told:
+        name = "timeout"
+    else:
+        name = {0: "survived", 2: "incompetent", 4: "incompetent"}.get(ended.code, "killed")
+    return name, failed[1] if failed else ""
+
+
+def judged(bench: Bench, cover: Cover, todo: Sequence[Mutant]) -> Iterator[tuple[Mutant, str, str]]:
     """Mutant, outcome and killing test, as they end."""
-    passed = []
-    for mutant, outcome, by in bench.run(todo, part.tests, bench.limit(part.tests)):
-        if outcome == "survived" and part.then:
-            passed.append(mutant)
-        else:
-            yield mutant, outcome, by
-    if passed:
-        yield from bench.run(passed, part.then, bench.limit(part.then))
+    chosen = [(mutant, cover.chosen(mutant)) for mutant in todo]
+    yield from ((mutant, "unreached", "") for mutant, tests in chosen if not tests.files)
+    jobs = [Job(tests.files, tests, tests.limit, mutant) for mutant, tests in chosen if tests.files]
+    for ended in bench.run(jobs):
+        if ended.job.mutant is not None:
+            yield ended.job.mutant, *outcome(ended)
 
 
 def table(records: Sequence[Record]) -> str:
-    """Outcomes by file as a table in Markdown, and survivors with what was changed."""
+    """Outcomes by file as a table in Markdown, and what was not noticed with what was changed."""
     lines = ["| File | Mutants | " + " | ".join(OUTCOMES) + " |", "| --- |" + " ---: |" * (1 + len(OUTCOMES))]
     records = sorted(records, key=lambda record: (record.file, record.line))
     files = [*dict.fromkeys(record.file for record in records)]
@@ -115,41 +111,64 @@ def table(records: Sequence[Record]) -> str:
         outcomes = Counter(record.outcome for record in those)
         lines.append(f"| {name} | {len(those)} | " + " | ".join(str(outcomes[o]) for o in OUTCOMES) + " |")
     for record in records:
-        if record.outcome in ("survived", "timeout"):
+        if record.outcome in RETRIED:
             lines += ["", f"{record.outcome}: {record.file}:{record.line} ({record.kind})", record.diff]
     return "\n".join(lines)
+
+
+def drawn(asked: argparse.Namespace) -> list[Mutant]:
+    """The mutants that the seed draws."""
+    found = []
+    for files, share in SHARES.items():
+        chosen = sample(files, asked.share or share, asked.seed, asked.only, WITHOUT)
+        if chosen:
+            print(f"{files}: {len(chosen)} mutants", file=sys.stderr, flush=True)
+        found += chosen
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2, help="at a time")
-    parser.add_argument("--only", default="", help="part of the name of the files to be tried")
-    parser.add_argument("--share", type=float, help="of the places, instead of that of each part")
+    parser.add_argument("--only", default="", help="regular expression for the names of the files to be tried")
+    parser.add_argument("--share", type=float, help="of the places, instead of that of each file")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="files and folders of tests, instead of all that may")
+    parser.add_argument("--map", type=Path, help="folder that keeps which tests run which lines")
     parser.add_argument("--json", type=Path, help="append a line for each mutant, and go on after those that it holds")
+    parser.add_argument("--again", action="store_true", help="those of the --json file that no test failed for")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after which nothing more is begun")
     parser.add_argument("--list", action="store_true", help="only count the mutants")
     asked = parser.parse_args(arguments)
-    records = []
+    records: dict[tuple[str, int, str, str], Record] = {}
     if asked.json and asked.json.exists():
-        records = [Record(**json.loads(line)) for line in asked.json.read_text(encoding="utf-8").splitlines()]
-    known = {(record.file, record.line, record.kind, record.diff) for record in records}
-    with tempfile.TemporaryDirectory() as folder:
-        bench = None if asked.list else Bench(Path(folder), asked.processes)
-        for part in PARTS:
-            chosen = sample(part.files, asked.share or part.share, asked.seed, asked.only, part.without)
-            todo = [m for m in chosen if (m.file, m.line, m.kind, m.diff()) not in known]
-            if chosen:
-                print(f"{part.files}: {len(chosen)} mutants, {len(todo)} to be tried", file=sys.stderr, flush=True)
-            if bench is None or not todo:
-                continue
-            for mutant, outcome, by in judged(bench, todo, part):
-                record = Record(mutant.file, mutant.line, mutant.kind, outcome, by, mutant.diff(), asked.seed)
-                records.append(record)
+        for line in asked.json.read_text(encoding="utf-8").splitlines():
+            record = Record(**json.loads(line))
+            records[key(record)] = record
+    if asked.again:
+        old = [r for r in records.values() if r.outcome in RETRIED and re.search(asked.only, r.file)]
+        todo = []
+        for record in old:
+            if mutant := Mutant.from_diff(record.file, record.line, record.kind, record.diff):
+                todo.append(mutant)
+                del records[key(record)]  # the new one may lie at another line
+    else:
+        todo = [m for m in drawn(asked) if key(m) not in records]
+    print(f"{len(todo)} to be tried", file=sys.stderr, flush=True)
+    if todo and not asked.list:
+        with tempfile.TemporaryDirectory() as folder:
+            bench = Bench(Path(folder), asked.processes, time.monotonic() + 60 * asked.minutes)
+            cover = Cover(bench, asked.tests, asked.map or Path(folder, "map"))
+            for mutant, became, by in judged(bench, cover, todo):
+                record = Record(mutant.file, mutant.line, mutant.kind, became, by, mutant.diff(), asked.seed)
+                records[key(record)] = record
                 if asked.json:
                     with asked.json.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(asdict(record)) + "\n")
-                print(f"{outcome:11} {mutant.file}:{mutant.line} {mutant.kind} {by}", file=sys.stderr, flush=True)
-    print(table(records))
+                print(f"{became:11} {mutant.file}:{mutant.line} {mutant.kind} {by}", file=sys.stderr, flush=True)
+    if asked.again:
+        asked.json.write_text("".join(json.dumps(asdict(r)) + "\n" for r in records.values()), encoding="utf-8")
+    print(table([*records.values()]))
     return 0
 
 

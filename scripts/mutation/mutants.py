@@ -7,6 +7,8 @@ import contextlib
 import difflib
 import math
 import random
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +30,20 @@ class Mutant:
         lines = list(difflib.unified_diff(before, self.code.splitlines(), lineterm="", n=0))[2:]
         return "\n".join(line for line in lines if not line.startswith("@@"))
 
+    @classmethod
+    def from_diff(cls, file: str, line: int, kind: str, diff: str) -> Mutant | None:
+        """The same change in today's file, at the nearest place that has the old lines; None where there is none."""
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        old, new = ([told[1:] for told in diff.splitlines() if told[0] == sign] for sign in "-+")
+        places = [at for at in range(len(lines)) if lines[at : at + len(old)] == old]
+        if not places:
+            return None
+        at = min(places, key=lambda at: abs(at + 1 - line))
+        return cls(file, at + 1, kind, "\n".join([*lines[:at], *new, *lines[at + len(old) :], ""]))
 
-def mutants(file: str, rng: random.Random) -> list[Mutant]:
-    """One mutant for each place of a file and kind of change, in the order of the file."""
+
+def mutants(file: str, rng: random.Random, share: float) -> Iterator[Mutant]:
+    """One mutant for each place of a file and kind of change, of a share of them by chance."""
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
@@ -46,14 +59,16 @@ def mutants(file: str, rng: random.Random) -> list[Mutant]:
         spots = (start for node in ast_nodes(tree) for start, _ in operator().mutation_positions(node))
         for number, start in enumerate(spots):
             places.setdefault((start, kind), []).append((name, number))
-    found = []
-    for (start, kind), candidates in sorted(places.items()):
+    wanted = math.ceil(share * len(places))
+    for (start, kind), candidates in rng.sample(sorted(places.items()), len(places)):
+        if not wanted:
+            return
         name, number = rng.choice(candidates)
         with contextlib.suppress(SyntaxError, AttributeError):  # some operators of cosmic-ray fail at dotted names
             code = mutate_code(source, get_operator(name)(), number)
             if code is not None and _meaning(code) != meaning:
-                found.append(Mutant(file, start[0], kind, code))
-    return found
+                wanted -= 1
+                yield Mutant(file, start[0], kind, code)
 
 
 def _meaning(source: str) -> str:
@@ -69,22 +84,21 @@ def _meaning(source: str) -> str:
     return ast.dump(tree)
 
 
-def sample(pattern: str, share: float, seed: int, only: str = "", without: str = "") -> list[Mutant]:
+def sample(pattern: str, share: float, seed: int, only: str = "", without: Sequence[str] = ()) -> list[Mutant]:
     """Mutants that the seed draws of the files of a pattern; each file has draws of its own.
 
     Args:
         pattern: of files, below the root.
         share: of the places of each file.
         seed: decides the places and what becomes of them.
-        only: part of the name of the files wanted.
-        without: a file that the pattern fits but that is left out.
+        only: regular expression for the names of the files wanted.
+        without: files that the pattern fits but that are left out.
     """
     chosen: list[Mutant] = []
     for path in sorted(ROOT.glob(pattern)):
         file = path.relative_to(ROOT).as_posix()
-        if only in file and file != without:
+        if re.search(only, file) and file not in without:
             rng = random.Random(f"{seed} {file}")
-            found = mutants(file, rng)
-            chosen += rng.sample(found, min(len(found), math.ceil(share * len(found))))
+            chosen += mutants(file, rng, share)
     random.Random(seed).shuffle(chosen)  # so that a run that is stopped has tried a fair part
     return chosen
