@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +69,7 @@ def test_every_flipped_bit_of_a_row_is_found(tmp_path: Path) -> None:
             assert file.check() == [slot]
 
 
-def test_truncation_header_damage_and_newer_formats_are_refused(tmp_path: Path) -> None:
+def test_truncation_and_header_damage_are_refused(tmp_path: Path) -> None:
     with VectorFile.create(tmp_path / "v", 16, 1) as file:
         file.append(np.arange(300), unit(300, 16))
     data = (tmp_path / "v").read_bytes()
@@ -80,18 +82,30 @@ def test_truncation_header_damage_and_newer_formats_are_refused(tmp_path: Path) 
         (tmp_path / "v").write_bytes(bad)
         with pytest.raises(DamagedHomeError, match="header"):
             VectorFile.open(tmp_path / "v", 300)
-    import struct
-    import zlib
-
-    newer = bytearray(data)
-    newer[8:12] = struct.pack("<I", 2)
-    newer[64:68] = struct.pack("<I", zlib.crc32(newer[:64]))
-    (tmp_path / "v").write_bytes(newer)
-    with pytest.raises(FormatVersionError, match="version 2"):
-        VectorFile.open(tmp_path / "v", 300)
+    for held in (0, 67, 68, 4095):  # less than a header; its checksum ends at 68
+        (tmp_path / "v").write_bytes(data[:held])
+        with pytest.raises(DamagedHomeError, match="header"):
+            VectorFile.open(tmp_path / "v", 0)
+        assert VectorFile.rescue(tmp_path / "v", 16, 1) == 0
+        VectorFile.open(tmp_path / "v", 0).close()
     (tmp_path / "v").unlink()
     with pytest.raises(DamagedHomeError, match="missing"):
         VectorFile.open(tmp_path / "v", 300)
+
+
+@pytest.mark.parametrize(
+    ("place", "field"),
+    [(8, struct.pack("<I", 2)), (16, struct.pack("<I", 512)), (20, b"new ")],
+    ids=["version", "rows of a block", "coding"],
+)
+def test_a_newer_format_is_refused_whatever_is_new(tmp_path: Path, place: int, field: bytes) -> None:
+    VectorFile.create(tmp_path / "v", 16, 1).close()
+    newer = bytearray((tmp_path / "v").read_bytes())
+    newer[place : place + 4] = field
+    newer[64:68] = struct.pack("<I", zlib.crc32(newer[:64]))
+    (tmp_path / "v").write_bytes(newer)
+    with pytest.raises(FormatVersionError, match="upgrade with"):
+        VectorFile.open(tmp_path / "v", 0)
 
 
 def test_wrong_rows_are_refused(tmp_path: Path) -> None:
