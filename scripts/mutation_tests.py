@@ -92,9 +92,9 @@ def outcome(ended: Ended) -> tuple[str, str]:
     return name, failed[1] if failed else ""
 
 
-def judged(bench: Bench, cover: Cover, todo: Sequence[Mutant]) -> Iterator[tuple[Mutant, str, str]]:
+def judged(bench: Bench, cover: Cover, todo: Sequence[Mutant], most: float) -> Iterator[tuple[Mutant, str, str]]:
     """Mutant, outcome and killing test, as they end."""
-    chosen = [(mutant, cover.chosen(mutant)) for mutant in todo]
+    chosen = [(mutant, cover.chosen(mutant, most)) for mutant in todo]
     yield from ((mutant, "unreached", "") for mutant, tests in chosen if not tests.files)
     jobs = [Job(tests.files, tests, tests.limit, mutant) for mutant, tests in chosen if tests.files]
     for ended in bench.run(jobs):
@@ -134,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="regular expression for the names of the files to be tried")
     parser.add_argument("--share", type=float, help="of the places, instead of that of each file")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="files and folders of tests, instead of all that may")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="of tests for a mutant, the slowest left out")
     parser.add_argument("--map", type=Path, help="folder that keeps which tests run which lines")
     parser.add_argument("--json", type=Path, help="append a line for each mutant, and go on after those that it holds")
     parser.add_argument("--again", action="store_true", help="those of the --json file that no test failed for")
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(Path(folder), asked.processes, time.monotonic() + 60 * asked.minutes)
             cover = Cover(bench, asked.tests, asked.map or Path(folder, "map"))
-            for mutant, became, by in judged(bench, cover, todo):
+            for mutant, became, by in judged(bench, cover, todo, asked.seconds):
                 record = Record(mutant.file, mutant.line, mutant.kind, became, by, mutant.diff(), asked.seed)
                 records[key(record)] = record
                 if asked.json:

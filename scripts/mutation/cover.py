@@ -8,6 +8,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,20 @@ class Recorder:
 class Chosen:
     """A plugin of pytest that runs some of the tests only, file by file, the quickest file first.
 
+    Args:
+        tests: those that may be run.
+        seconds: what each takes.
+        most: seconds for all; the slowest are left out.
+
     Attributes:
         files: those of the tests, in their order.
         limit: seconds for all of them.
     """
 
-    def __init__(self, tests: Iterable[str], seconds: dict[str, float]) -> None:
-        self._tests = set(tests)
+    def __init__(self, tests: Iterable[str], seconds: dict[str, float], most: float) -> None:
+        quickest = sorted(tests, key=lambda test: seconds[test])
+        sums = accumulate(seconds[test] for test in quickest)
+        self._tests = {test for test, total in zip(quickest, sums, strict=True) if total <= most}
         by_file: dict[str, list[float]] = defaultdict(list)
         for test in self._tests:
             by_file[test.partition("::")[0]].append(seconds[test])
@@ -133,8 +141,11 @@ class Cover:
                     for line in lines:
                         self._lines[file][line].update(those)
 
-    def chosen(self, mutant: Mutant) -> Chosen:
-        """The tests that run the statement of a mutant; for one that is run by importing, all that use its file."""
+    def chosen(self, mutant: Mutant, most: float) -> Chosen:
+        """The tests that run the statement of a mutant; for one that is run by importing, all that use its file.
+
+        Those that would take longer than `most` seconds together with the quicker ones are left out.
+        """
         lines = self._lines[mutant.file]
         statement = _statement((ROOT / mutant.file).read_text(encoding="utf-8"), mutant.line)
         ran = [lines[line] for line in statement or list(lines)]
@@ -142,7 +153,7 @@ class Cover:
             package = mutant.file.rpartition("/")[0] + "/"
             files = [self._lines[file] for file in self._lines if file.startswith(package)]
             ran = [tests for lines in files for tests in lines.values()]
-        return Chosen(set[str]().union(*ran), self.seconds)
+        return Chosen(set[str]().union(*ran), self.seconds, most)
 
 
 def _files(tests: Sequence[str]) -> list[str]:
