@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import random
 import re
 import sys
 import tempfile
@@ -54,7 +55,7 @@ SHARES = {
 WITHOUT = ("dinosearch/vectors/on_gpu.py",)
 TESTS = (
     *(f"tests/evaluation/test_{name}.py" for name in ("measures", "statistics", "recognition")),
-    *("tests/test_home.py", "tests/store", "tests/vectors"),
+    *("tests/test_home.py", "tests/test_ahead.py", "tests/store", "tests/vectors"),
     *("tests/engines/test_contract_local.py", "tests/engines/test_postgres.py", "tests/upgrades"),
     *(
         f"tests/collection/test_{name}.py"
@@ -124,6 +125,7 @@ def drawn(asked: argparse.Namespace) -> list[Mutant]:
         if chosen:
             print(f"{files}: {len(chosen)} mutants", file=sys.stderr, flush=True)
         found += chosen
+    random.Random(asked.seed).shuffle(found)  # so that a run that is stopped has tried a fair part
     return found
 
 

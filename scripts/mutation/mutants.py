@@ -100,5 +100,4 @@ def sample(pattern: str, share: float, seed: int, only: str = "", without: Seque
         if re.search(only, file) and file not in without:
             rng = random.Random(f"{seed} {file}")
             chosen += mutants(file, rng, share)
-    random.Random(seed).shuffle(chosen)  # so that a run that is stopped has tried a fair part
     return chosen

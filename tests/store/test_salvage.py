@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dinosearch.errors import HomeLockedError
+from dinosearch.errors import DamagedHomeError, HomeLockedError
 from dinosearch.records import FoundFile, ImageInfo, Label, Problem, Verdict
 from dinosearch.store import MetadataStore
 from dinosearch.store.salvage import Salvaged
@@ -135,6 +135,15 @@ def test_what_nothing_else_can_tell_is_left_out_and_told(
     counts = before.pop("counts"), after.pop("counts")
     assert {name for name in counts[0] if counts[0][name] != counts[1][name]} <= {part}
     assert after == before
+
+
+def test_a_damaged_database_is_not_written_anew(file: Path) -> None:
+    fill(file)
+    damage(file, b"CAMERA2", FLIPPED)
+    with MetadataStore.open(file) as store:
+        with pytest.raises(DamagedHomeError, match=r"row 2 of table images .*mend it with: dinosearch verify --repair"):
+            store.vacuum()  # the copy of the row would have a checksum that matches
+        assert len(store.check()) == 1
 
 
 def test_an_image_that_is_no_text_goes_with_its_file(file: Path) -> None:

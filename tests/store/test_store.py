@@ -52,6 +52,18 @@ def test_odd_paths_survive(store: MetadataStore, paths: set[str]) -> None:
     assert not paths & store.known().keys()
 
 
+def test_facts_of_stored_and_of_new_images(store: MetadataStore) -> None:
+    infos = [ImageInfo(side, 1, "PNG", datetime(2020, 1, side), f"camera {side}") for side in (1, 2, 3)]
+    first, second = (put(store, f"/p/{info.width}", str(info.width), info) for info in infos[:2])
+    with store.transaction() as tx:
+        third = tx.add_image(digest("3"), infos[2])
+        facts = tx.facts([third, first, second])
+        assert [fact.id for fact in facts] == [third, first, second]
+        assert [fact.info for fact in facts] == [infos[2], *infos[:2]]
+    record = store.by_id(first)
+    assert record is not None and record.added == facts[1].added < facts[0].added
+
+
 def test_unicode_normal_forms_are_two_files(store: MetadataStore) -> None:
     put(store, "/p/\u00e9.jpg", "a")
     put(store, "/p/e\u0301.jpg", "b")
@@ -168,6 +180,26 @@ def test_forget_removed_keeps_what_has_a_file(store: MetadataStore) -> None:
         tx.forget_removed([gone, live, 99])
     assert store.removed_ids().tolist() == [other]
     assert store.live_ids().tolist() == [live]
+
+
+def test_images_that_wait_for_a_vector_are_not_answered_but_kept(store: MetadataStore) -> None:
+    first, second, gone = (put(store, f"/p/{name}", name) for name in "abc")
+
+    def seen() -> tuple[list[int], ...]:
+        asked = store.live_ids(), store.waiting_ids(), store.placed_ids(), store.removed_ids()
+        return tuple(ids.tolist() for ids in asked)
+
+    with store.transaction() as tx:
+        tx.remove_locations(["/p/c"])
+        tx.let_wait([first], True)
+    for _ in "before", "after":
+        assert seen() == ([second], [first], [first, second], [first, gone])
+        counts = store.counts()
+        assert (counts["images"], counts["waiting"], counts["removed"]) == (1, 1, 1)
+        store.forget_removed([first])  # it has a file
+    with store.transaction() as tx:
+        tx.let_wait([first], False)
+    assert seen() == ([first, second], [], [first, second], [gone])
 
 
 def test_failures(store: MetadataStore) -> None:
