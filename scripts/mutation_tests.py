@@ -8,9 +8,9 @@
 
 cosmic-ray (no dependency of the project; any 8.x) makes the mutants. Of each place and kind of change one is drawn, of
 these a share by the seed; changes of annotations only are left out. First the tests are run once without a mutant, to
-see which lines each of them runs. Then every mutant meets the tests that run its statement, the quickest file first,
-until one fails: in a copy of the tree, in a process forked from one that has loaded the large libraries: POSIX only.
-What tests run in other programs that they start is not seen. A mutant is
+see which lines each of them runs. Then every mutant meets the tests that run its statement, those of its own package
+and the quickest first, until one fails: in a copy of the tree, in a process forked from one that has loaded the large
+libraries: POSIX only. What tests run in other programs that they start is not seen. A mutant is
 
     killed       a test failed                  timeout      a test took three times as long as without it
     survived     all passed: look at it         incompetent  the tests could not even be collected

@@ -106,12 +106,6 @@ class VectorIndex:
         """Bytes that a scan reads for each vector."""
         return int(self._ivf.code_size)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held in memory: codes and ids with the room they are kept in, centroids, rotation."""
-        held = self.count * (self.row_bytes + 8) + self.nlist * self._ivf.d * 4
-        return int(held + (self._lists.nbytes if self._lists is not None else 0))
-
     def add(self, parts: Iterable[tuple[np.ndarray, np.ndarray]], covers: int) -> None:
         """Add pairs of (m,) int64 slots and (m, d) float32 vectors; afterwards the slots below `covers` are inside."""
         for slots, vectors in parts:

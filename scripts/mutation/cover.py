@@ -20,7 +20,7 @@ from mutation.mutants import ROOT, Mutant
 
 LIMIT = 900.0
 """Seconds for the tests of one file without a mutant, beside other work."""
-LEAST = 20.0
+LEAST = 60.0
 """Seconds that every test is given; less would call a busy machine a timeout."""
 
 
@@ -70,34 +70,34 @@ class Recorder:
 
 
 class Chosen:
-    """A plugin of pytest that runs some of the tests only, file by file, the quickest file first.
+    """A plugin of pytest that runs some of the tests only; those that need PostgreSQL, which takes seconds, come last.
 
     Args:
         tests: those that may be run.
         seconds: what each takes.
         most: seconds for all; the slowest are left out.
+        near: folder whose files come first.
 
     Attributes:
-        files: those of the tests, in their order.
+        files: those of the tests, the quickest first.
         limit: seconds for all of them.
     """
 
-    def __init__(self, tests: Iterable[str], seconds: dict[str, float], most: float) -> None:
+    def __init__(self, tests: Iterable[str], seconds: dict[str, float], most: float, near: str) -> None:
         quickest = sorted(tests, key=lambda test: seconds[test])
         sums = accumulate(seconds[test] for test in quickest)
         self._tests = {test for test, total in zip(quickest, sums, strict=True) if total <= most}
         by_file: dict[str, list[float]] = defaultdict(list)
         for test in self._tests:
             by_file[test.partition("::")[0]].append(seconds[test])
-        self.files = sorted(by_file, key=lambda file: (sum(by_file[file]), file))
+        self.files = sorted(by_file, key=lambda file: (not file.startswith(near), sum(by_file[file]), file))
         self._limits = {file: LEAST + 3 * max(by_file[file]) for file in self.files}
         self.limit = LEAST + 3 * sum(map(sum, by_file.values()))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        rank = {file: place for place, file in enumerate(self.files)}
         items[:] = [item for item in items if item.nodeid in self._tests]
-        items.sort(key=lambda item: rank[item.nodeid.partition("::")[0]])
+        items.sort(key=lambda item: "postgres" in item.nodeid)
         for item in items:
             item.add_marker(pytest.mark.timeout(self._limits[item.nodeid.partition("::")[0]]), append=False)
 
@@ -153,7 +153,8 @@ class Cover:
             package = mutant.file.rpartition("/")[0] + "/"
             files = [self._lines[file] for file in self._lines if file.startswith(package)]
             ran = [tests for lines in files for tests in lines.values()]
-        return Chosen(set[str]().union(*ran), self.seconds, most)
+        near = f"tests/{mutant.file.split('/')[1]}"
+        return Chosen(set[str]().union(*ran), self.seconds, most, near)
 
 
 def _files(tests: Sequence[str]) -> list[str]:

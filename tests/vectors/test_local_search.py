@@ -230,8 +230,8 @@ def test_filters_equal_brute_force_over_the_subset(tmp_path: Path, monkeypatch: 
     made.search.update_index(0.98)
     made.add(np.arange(7001, 8001), rows[7000:])
     queries = perturbed(rows, 60, seed=12)
-    for share in (0.0, 0.001, 0.02, 0.3, 0.9, 1.0):
-        allowed = np.flatnonzero(np.random.default_rng(11).random(8000) < share) + 1
+    shares = [np.flatnonzero(np.random.default_rng(11).random(8000) < s) + 1 for s in (0.0, 0.001, 0.02, 0.3, 0.9, 1.0)]
+    for allowed in (*shares, np.arange(7001, 8001)):  # the last are all behind the index
         known = min(10, len(allowed))
         for exact in (True, False):
             ids, scores = made.search.search(queries, 10, allowed=allowed, exact=exact)
