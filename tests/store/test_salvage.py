@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -134,6 +135,36 @@ def test_what_nothing_else_can_tell_is_left_out_and_told(
     before.pop(part)
     counts = before.pop("counts"), after.pop("counts")
     assert {name for name in counts[0] if counts[0][name] != counts[1][name]} <= {part}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("fingerprint", b"5"), ("fingerprint", b"{}"), ("fingerprint", b"{"), ("recipe", b"[]")]
+)
+def test_a_record_of_vectors_that_says_something_else_is_left_out(file: Path, column: str, value: bytes) -> None:
+    fill(file)
+    with closing(sqlite3.connect(file)) as connection:
+        text = connection.execute(f"SELECT {column} FROM generations").fetchone()[0].encode()
+    file.write_bytes(file.read_bytes().replace(text, value.ljust(len(text))))
+    told, after = salvaged(file)
+    assert (told.generations, told.left_out) == (set(), ["the record of the vectors is damaged and was left out"])
+    assert (after["generations"], len(after["records"])) == ({}, 4)
+
+
+@pytest.mark.parametrize("table", ["images", "locations", "generations"])
+def test_where_only_checksums_are_gone_all_rows_are_kept_and_named(file: Path, table: str) -> None:
+    fill(file)
+    with MetadataStore.open(file) as store:
+        before = state(store)
+    with closing(sqlite3.connect(file)) as connection:
+        named = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = connection.execute(named, (f"{table}_sums",)).fetchone()
+        ids = {row[0] for row in connection.execute(f"SELECT rowid FROM {table}")}
+    data = bytearray(file.read_bytes())
+    data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
+    file.write_bytes(data)
+    told, after = salvaged(file)
+    assert (getattr(told, table), told.left_out) == (ids, [])
     assert after == before
 
 

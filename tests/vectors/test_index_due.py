@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dinosearch.records import IndexInfo
+from dinosearch.vectors import LocalVectorSearch
 from dinosearch.vectors.build import is_due, must_train
 from dinosearch.vectors.ladder import LADDER, LADDERS
+from tests.vectors.test_local_search import Bench, D, brute, clustered
 
 FLAT = LADDERS["ivf-flat"]
 INFO = IndexInfo("IVF566,Flat", 20_000, 20_000, 566, {10: 20}, 0.98, {10: 0.98}, 500, {}, 20_000, 20_000)
@@ -58,3 +62,22 @@ def test_another_rung_of_the_ladder_trains_anew() -> None:
     assert not must_train(ONE_LIST, 50_000, 50_000, LADDER)  # one list has nothing to be trained
     assert must_train(ONE_LIST, 50_001, 50_001, LADDER)
     assert must_train(INFO, 20_000, 20_000, LADDER)
+
+
+def test_an_index_that_is_lost_is_made_again(tmp_path: Path) -> None:
+    rows = clustered(500, D, seed=70)
+    made = Bench(tmp_path)
+    made.add(np.arange(1, 501), rows)
+    first = made.search.update_index(0.98)
+    made.search.close()
+    assert first is not None
+    (tmp_path / f"index-1-{first.sha256[:12]}").unlink()
+    again = LocalVectorSearch(
+        tmp_path / "vectors", lambda g, s: tmp_path / f"index-{g}-{s[:12]}", made.search.generation
+    )
+    assert again.check_index() is not None
+    second = again.update_index(0.98)
+    assert second is not None and second.sha256 == first.sha256
+    assert again.check_index() is None and again.update_index(0.98) is None
+    np.testing.assert_array_equal(again.search(rows[:20], 5)[0], brute(rows, np.arange(1, 501), rows[:20], 5)[0])
+    again.close()
