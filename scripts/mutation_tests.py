@@ -148,13 +148,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in asked.json.read_text(encoding="utf-8").splitlines():
             record = Record(**json.loads(line))
             records[key(record)] = record
+    before: dict[tuple[str, int, str, str], Record] = {}
     if asked.again:
-        old = [r for r in records.values() if r.outcome in RETRIED and re.search(asked.only, r.file)]
         todo = []
-        for record in old:
-            if mutant := Mutant.from_diff(record.file, record.line, record.kind, record.diff):
-                todo.append(mutant)
-                del records[key(record)]  # the new one may lie at another line
+        for record in records.values():
+            if record.outcome in RETRIED and re.search(asked.only, record.file):
+                if mutant := Mutant.from_diff(record.file, record.line, record.kind, record.diff):
+                    todo.append(mutant)
+                    before[key(mutant)] = record
     else:
         todo = [m for m in drawn(asked) if key(m) not in records]
     print(f"{len(todo)} to be tried", file=sys.stderr, flush=True)
@@ -163,12 +164,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bench = Bench(Path(folder), asked.processes, time.monotonic() + 60 * asked.minutes)
             cover = Cover(bench, asked.tests, asked.map or Path(folder, "map"))
             for mutant, became, by in judged(bench, cover, todo, asked.seconds):
+                print(f"{became:11} {mutant.file}:{mutant.line} {mutant.kind} {by}", file=sys.stderr, flush=True)
+                if key(mutant) in before:
+                    if became in RETRIED:
+                        continue  # by the tests that were named now: what is known of it stays
+                    del records[key(before[key(mutant)])]
                 record = Record(mutant.file, mutant.line, mutant.kind, became, by, mutant.diff(), asked.seed)
                 records[key(record)] = record
                 if asked.json:
                     with asked.json.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(asdict(record)) + "\n")
-                print(f"{became:11} {mutant.file}:{mutant.line} {mutant.kind} {by}", file=sys.stderr, flush=True)
     if asked.again:
         asked.json.write_text("".join(json.dumps(asdict(r)) + "\n" for r in records.values()), encoding="utf-8")
     print(table([*records.values()]))

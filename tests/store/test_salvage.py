@@ -230,6 +230,17 @@ def test_changes_that_went_back_are_told(file: Path, note: Callable[[int], bytes
         assert store.check() == []  # told once
 
 
+def test_an_older_copy_of_the_database_is_noticed(file: Path) -> None:
+    fill(file)
+    old = file.read_bytes()
+    with MetadataStore.open(file) as store:
+        for number in (6, 7):
+            put(store, f"/photos/{number}.jpg", f"content {number}")
+    file.write_bytes(old)
+    with MetadataStore.open(file) as store:
+        assert store.check() == ["the last 2 changes are gone; make them again with: dinosearch index FOLDER"]
+
+
 def test_a_database_that_another_one_reads_is_left_alone(file: Path) -> None:
     fill(file)
     with MetadataStore.open(file) as store:
