@@ -336,6 +336,13 @@ def test_kill_leaves_whole_batches(file: Path, delay: float) -> None:
         assert store.check() == []
 
 
+@pytest.mark.parametrize("address", ["postgresql:secret@host/db", "postgresql://user:secret@host:port/db"])
+def test_an_address_that_cannot_be_read_is_not_repeated_with_its_password(address: str) -> None:
+    with pytest.raises(ValueError, match="not the URL of a PostgreSQL database") as caught:
+        MetadataStore.open(address)
+    assert "secret" not in str(caught.value) and caught.value.__suppress_context__
+
+
 def test_second_writer_is_told_to_wait(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     with MetadataStore.open(file, create=True) as one, MetadataStore.open(file) as two:

@@ -82,6 +82,7 @@ def test_truncation_and_header_damage_are_refused(tmp_path: Path) -> None:
         (tmp_path / "v").write_bytes(bad)
         with pytest.raises(DamagedHomeError, match="header"):
             VectorFile.open(tmp_path / "v", 300)
+    assert data[:12] == b"DINOVECS" + struct.pack("<I", 1)
     for held in (0, 67, 68, 4095):  # less than a header; its checksum ends at 68
         (tmp_path / "v").write_bytes(data[:held])
         with pytest.raises(DamagedHomeError, match="header"):
