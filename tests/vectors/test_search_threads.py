@@ -42,6 +42,8 @@ def test_answers_are_those_of_one_thread_and_of_numpy(
 
     for module in ("exact", "plans", "at_hand"):
         monkeypatch.setattr(f"dinosearch.vectors.{module}.split", counted)
+    for name in ("_MULTIPLIED", "_SETTLED"):  # what is worth a thread
+        monkeypatch.setattr(f"dinosearch.vectors.at_hand.{name}", 1 << 12)
     found = {}
     for number in (1, 3):
         monkeypatch.setattr(threads, "thread_count", lambda number=number: number)
