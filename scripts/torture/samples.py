@@ -74,9 +74,9 @@ def trend(
     seconds: Sequence[float] | np.ndarray,
     mebibytes: Sequence[float] | np.ndarray,
     runs: Sequence[float] | np.ndarray,
-    files: Sequence[float] | np.ndarray,
+    sizes: Sequence[Sequence[float]] | np.ndarray,
 ) -> Trend:
-    """The least-squares line of memory over runs, beside what follows the number of files, which swings.
+    """The least-squares line of memory over runs, beside what follows the size of the collection, which swings.
 
     Neighbouring samples are alike, so that they count for fewer: the standard error is that of as many independent
     ones as their autocorrelation leaves.
@@ -85,16 +85,16 @@ def trend(
         seconds: (n,) moments of the samples.
         mebibytes: (n,) memory.
         runs: (n,) done so far.
-        files: (n,) in the collection.
+        sizes: (m, n) of the collection: files, and vectors, which are more where images were removed.
     """
     times, values, done = (np.asarray(series, float) for series in (seconds, mebibytes, runs))
-    beside = np.stack([np.ones(len(values)), np.asarray(files, float)], axis=1)
+    beside = np.stack([np.ones(len(values)), *np.asarray(sizes, float)], axis=1)
     away, left = _without(done, beside), _without(values, beside)
     slope = float(away @ left / (away @ away))
     rest = left - slope * away
     total = float(rest @ rest)
     alike = min(max(float(rest[1:] @ rest[:-1]) / total, 0.0), 0.95) if total > 0 else 0.0
-    error = (total / (len(values) - 3) / float(away @ away) * (1 + alike) / (1 - alike)) ** 0.5
+    error = (total / (len(values) - beside.shape[1] - 1) / float(away @ away) * (1 + alike) / (1 - alike)) ** 0.5
     return Trend(slope, error, float(np.median(values)), float(done[-1] - done[0]) / float(times[-1] - times[0]) * 3600)
 
 
@@ -207,7 +207,8 @@ def judge(samples: Sequence[Sample], verdict: Verdict, *, long: bool = True) -> 
         elif long and key.endswith(("live MiB", "resident MiB", "least MiB")) and np.median(values[first:]) > 0:
             there = first + np.flatnonzero(values[first:])  # a decoder may be missing
             runs = of[f"{key.split()[0]} runs"]
-            found = trend(of["seconds"][there], values[there], runs[there], of["files"][there])
+            sizes = np.stack([of["files"][there], of["rows"][there]])
+            found = trend(of["seconds"][there], values[there], runs[there], sizes)
             live, name = key.endswith("live MiB"), key.rsplit(" ", 2)[0]
             what = f"memory in use of the {name}" if live else f"memory of the {name}"
             verdict.figure(what, str(found))

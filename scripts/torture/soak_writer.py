@@ -95,6 +95,11 @@ class Writer:
         """How often the kind of change was done that was done least."""
         return min(self.done[kind] for kind in CHANGES)
 
+    @property
+    def rows(self) -> int:
+        """Vectors in the collection, those of removed images included until they are compacted away."""
+        return self.collection.info().rows
+
     def end(self) -> list[str]:
         """What is wrong with the collection in the end."""
         problems = []

@@ -15,7 +15,9 @@ from torture.verdict import Verdict
 SECONDS = np.arange(0, 2880, 10.0)  # an hour's samples after the warm-up
 RUNS = np.floor(SECONDS / 5)  # changes by then
 FILES = 300 + 500 * np.abs(SECONDS / 700 % 2 - 1)
-NOISE, SWING = 1.5, 15 * (FILES / 800)  # MiB; memory follows the size of the collection
+ROWS = FILES + RUNS % 40 * 10  # vectors of removed images stay until they are compacted away
+NOISE, SWING = 1.5, 15 * (FILES / 800) + 5 * (ROWS / 800)  # MiB; memory follows the size of the collection
+SIZES = np.stack([FILES, ROWS])
 
 
 def test_answers_are_right_all_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +34,7 @@ def test_answers_are_right_all_along(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def of(series: np.ndarray) -> Trend:
-    return trend(SECONDS, series, RUNS, FILES)
+    return trend(SECONDS, series, RUNS, SIZES)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -56,17 +58,18 @@ def test_what_leaks(seed: int) -> None:
 def test_what_cannot_be_told_is_no_pass() -> None:
     slow = np.cumsum(np.random.default_rng(0).normal(0, 3, len(SECONDS)))
     assert not of(200 + slow - slow[-1] * SECONDS / SECONDS[-1]).steady  # as high in the end as in the beginning
-    assert not trend(SECONDS[:12], 200 + np.random.default_rng(0).normal(0, 5, 12), RUNS[:12], FILES[:12]).steady
+    noise = np.random.default_rng(0).normal(0, 5, 12)
+    assert not trend(SECONDS[:12], 200 + noise, RUNS[:12], SIZES[:, :12]).steady
 
 
 def test_slope_and_error_are_those_of_least_squares() -> None:
     """By the normal equations, and by how far slopes of many independent noises lie apart."""
     rng = np.random.default_rng(0)
-    found = [of(200 + RUNS / 100 + FILES / 50 + rng.normal(0, 3, len(SECONDS))) for _ in range(200)]
+    found = [of(200 + RUNS / 100 + FILES / 50 + ROWS / 90 + rng.normal(0, 3, len(SECONDS))) for _ in range(200)]
     assert np.mean([one.slope for one in found]) == pytest.approx(1 / 100, rel=0.02)
     assert np.mean([one.error for one in found]) == pytest.approx(np.std([one.slope for one in found]), rel=0.2)
     assert found[0].hourly == pytest.approx(720, rel=0.01)
-    exact = of(200 + RUNS / 100 + FILES / 50)
+    exact = of(200 + RUNS / 100 + FILES / 50 + ROWS / 90)
     assert exact.slope == pytest.approx(1 / 100)
 
 
@@ -79,6 +82,7 @@ def test_the_verdict_fails_on_a_leaking_series() -> None:
                 "writer runs": 2.0 * number,
                 "rarest": number // 4,
                 "files": 300 + number % 7,
+                "rows": 400 + number % 5,
                 "writer live MiB": 200 + leak * number,
                 "writer resident MiB": 240 + bloat * number,
                 "writer descriptors": 20.0,
