@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dinosearch.capacity import cores
+from dinosearch.embedding.runtimes.binding import unbind_memory
 from dinosearch.embedding.runtimes.graphs import GraphFolder, GraphUnavailableError, run_child
 from dinosearch.embedding.runtimes.libraries import load_onnxruntime, load_openvino
 from dinosearch.embedding.runtimes.processor import has_bfloat16
@@ -79,6 +80,7 @@ class OpenVino:
         if os.access(graph.path, os.W_OK):  # it refuses a folder that it cannot write
             settings["CACHE_DIR"] = str(graph.path / "openvino")
             drop_unsound(graph.path / "openvino")
+        unbind_memory()  # that models opened before have left
         model = core.compile_model(str(graph.model), "CPU", settings)
         if "CACHE_DIR" in settings:
             keep_sums(graph.path / "openvino")
