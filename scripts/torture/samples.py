@@ -27,6 +27,8 @@ LEAK, LEAK_SHARE = 10 / 1024, 0.05
 pass."""
 SPARE = 2
 """Descriptors, threads or files that may be more in the end than in the warm-up."""
+MORE_MAPPINGS = 0.2
+"""Share of the mappings of memory that may be more in the end: they come and go, and a process may have 65,530."""
 _TICKS = 10  # looks in each sample
 _POINTS = 60  # of a line in the picture, each the median of what lies around
 
@@ -160,6 +162,8 @@ def _look(name: str, pid: int) -> Iterable[tuple[str, float]]:
             count = len(os.listdir(f"/proc/{pid}/{folder}"))
             yield f"{name} {counted}", count
             yield f"{name} least {counted}", count
+    with suppress(OSError), open(f"/proc/{pid}/maps", "rb") as file:
+        yield f"{name} mappings", sum(1 for _ in file)
     yield f"{name} most MiB", own
     yield f"{name} decoders", len(children)
     yield f"{name} decoders most MiB", sum(children)
@@ -202,6 +206,11 @@ def judge(samples: Sequence[Sample], verdict: Verdict, *, long: bool = True) -> 
             told = f"{before:.0f}, {after:.0f}"
             verdict.figure(f"largest number of {key} in and after the warm-up", told)
             _tell(verdict, f"{key} flat", flat(values, first), f"{key} grow: at most {told} in and after the warm-up")
+        elif key.endswith("mappings") and long:
+            before, after = np.median(values[:first]), np.median(values[(first + len(values)) // 2 :])
+            told = f"{before:.0f} in the warm-up, {after:.0f} in the end"
+            verdict.figure(key, told)
+            _tell(verdict, f"{key} flat", bool(after <= (1 + MORE_MAPPINGS) * before), f"{key}: {told}")
         elif key.endswith("most MiB") or key == "home MiB":
             verdict.figure(f"largest {key.replace(' most', '')}", round(float(values.max()), 1))
         elif long and key.endswith(("live MiB", "resident MiB", "least MiB")) and np.median(values[first:]) > 0:

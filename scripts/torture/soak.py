@@ -95,8 +95,8 @@ def _pause(name: str, stop: Any, plan: Plan, counts: Any, began: float) -> None:
     """Rest after work, so that this process works for the wanted share of the time in the long run.
 
     A leak is what stays: what the C library keeps of freed memory (50 MiB or none, by chance) is given back first, and
-    before that circles of Python objects that nobody refers to (3 MiB or none) are freed, for which Python looks when
-    there are a quarter more objects than after its last look: every 50 to 200 changes.
+    before that circles of Python objects that nobody refers to are freed. Python looks for those when there are a
+    quarter more objects than after its last look, here every 90 changes, and frees 6 MiB then.
     """
     gc.collect()
     give_back_memory()

@@ -74,7 +74,7 @@ def test_slope_and_error_are_those_of_least_squares() -> None:
 
 
 def test_the_verdict_fails_on_a_leaking_series() -> None:
-    def judged(leak: float, descriptors: int, kept: float = 0, bloat: float = 0) -> list[str]:
+    def judged(leak: float, descriptors: int, kept: float = 0, bloat: float = 0, maps: float = 0) -> list[str]:
         verdict = Verdict("soak", 1, "script")
         samples = [
             {
@@ -87,6 +87,7 @@ def test_the_verdict_fails_on_a_leaking_series() -> None:
                 "writer resident MiB": 240 + bloat * number,
                 "writer descriptors": 20.0,
                 "writer least threads": 5 + kept * number,
+                "writer mappings": 800 + maps * number,
             }
             for number in range(100)
         ]
@@ -100,6 +101,7 @@ def test_the_verdict_fails_on_a_leaking_series() -> None:
     assert "memory of the writer: 246.9 MiB" in judged(0, 20, bloat=0.1)[0]
     assert "writer descriptors grow: at most 20, 23 in and after the warm-up" in judged(0, 23)[0]
     assert "writer least threads: 7 in the warm-up, 12 in the end" in judged(0, 20, 0.1)[0]
+    assert "writer mappings: 878 in the warm-up, 1138 in the end" in judged(0, 20, maps=4)[0]
     assert not flat([1, 1, 4, 4], 2)
     assert flat([1, 1, 9, 1, 1], 2)
 
