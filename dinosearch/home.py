@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,11 @@ class Home:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(os.path.abspath(os.path.expanduser(path)))
+
+    @property
+    def named(self) -> str:
+        """The option that names it in a command, for a shell."""
+        return f"--home {shlex.quote(str(self.path))}"
 
     @property
     def metadata(self) -> Path:
@@ -71,7 +77,7 @@ class Home:
         if not self.exists():
             raise CollectionNotFoundError(
                 f"no collection in {self.path}: metadata.sqlite is not there; "
-                f"make one with: dinosearch index FOLDER --home {self.path}"
+                f"make one with: dinosearch index FOLDER {self.named}"
             )
 
     def create(self) -> None:

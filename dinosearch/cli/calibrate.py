@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinosearch.cli.advice import completed
 from dinosearch.cli.options import Settings, model_options, opened, verb
 from dinosearch.cli.output import counted, emit, say
 
@@ -87,7 +88,8 @@ def _judge(settings: Settings, same: bool, query: str, results: tuple[str, ...],
         counts = None if found is None else _counts(found)
         emit("verdicts", {"same": same, "results": len(results), "calibration": counts})
     elif not settings.quiet:
-        counts_from = "they count once you run: dinosearch calibrate" if found is None else _heard(found).lstrip(", ")
+        learn = completed("they count once you run: dinosearch calibrate")
+        counts_from = learn if found is None else _heard(found).lstrip(", ")
         say(f"{counted(len(results), 'verdict')} recorded; {counts_from}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dinosearch.cli.advice import completed
 from dinosearch.cli.options import Settings, opened, verb
 from dinosearch.cli.output import counted, emit, shown, size_text, table
 
@@ -29,7 +30,7 @@ def info(settings: Settings) -> None:
     if settings.json:
         emit("info", found.to_dict())
     else:
-        table(_described(found))
+        table((name, completed(told)) for name, told in _described(found))
 
 
 def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,7 +129,7 @@ def label(
 
 def _check(words: tuple[str, ...], source: str | None, vote: bool, clear: str | None, where: str | None) -> None:
     if len(words) == 1:
-        raise click.UsageError(f"which images are that? dinosearch label {shown(words[0])} IMAGE...")
+        raise click.UsageError(f"which images are that? dinosearch label {shlex.quote(words[0])} IMAGE...")
     if words and not (words[0].strip() and words[0].isprintable()):
         raise click.UsageError(
             f"{shown(words[0])!r} is no label; give one or more words: dinosearch label cat IMAGE..."

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dinosearch.cli.advice import completed
 from dinosearch.cli.options import Settings, model_options, opened, verb
 from dinosearch.cli.output import counted, emit, notice, say, shown, size_text
 
@@ -28,7 +29,8 @@ def remove(settings: Settings, targets: tuple[str, ...]) -> None:
     if settings.json:
         emit("removed", {"removed": count})
     elif not settings.quiet:
-        say(f"{count:,} removed from the collection, none from the disk; reclaim the space with: dinosearch compact")
+        advice = completed("reclaim the space with: dinosearch compact")
+        say(f"{count:,} removed from the collection, none from the disk; {advice}")
 
 
 @click.command(short_help="Check every stored byte, and mend it.")
@@ -67,7 +69,7 @@ def verify(settings: Settings, repair: bool, **model: Any) -> int:
             verdict = f"{counted(len(report.problems), 'problem')}, {report.repaired:,} repaired"
         say(f"{report.rows:,} vectors checked: {verdict}")
     if report.problems and not repair:
-        notice(f"mend it with: dinosearch verify --repair --home {shown(str(collection.home))}")
+        notice("mend it with: dinosearch verify --repair")
     return 0 if report.ok else REMAINING
 
 

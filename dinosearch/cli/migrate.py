@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinosearch.cli.advice import completed
 from dinosearch.cli.options import Settings, model_options, opened, verb
 from dinosearch.cli.output import counted, emit, notice, rate_text, say, shown, size_text
 
@@ -80,8 +81,7 @@ def migrate(
             report = collection.migrate(
                 **model, restart=restart, leave_behind=leave_behind, workers=workers, progress=progress
             )
-        home = str(collection.home)
-    return _reported(report, settings, home)
+    return _reported(report, settings)
 
 
 def _check(back: bool, forget: bool, dry_run: bool, restart: bool, model: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ def _estimated(found: MigrationEstimate, settings: Settings) -> None:
         say(f"{found.unreadable:,} of the sample could not be read")
 
 
-def _reported(report: MigrationReport, settings: Settings, home: str) -> int:
+def _reported(report: MigrationReport, settings: Settings) -> int:
     code = 0 if report.ok else INCOMPLETE
     if settings.json:
         for problem in report.left:
@@ -122,14 +122,14 @@ def _reported(report: MigrationReport, settings: Settings, home: str) -> int:
     if not report.ok:
         notice(
             f"{counted(len(report.left), 'image')} could not be read, so the model was not changed; plug the drive in "
-            f"or bring the files back and run again: dinosearch migrate --home {shown(home)}; or leave them behind by: "
+            f"or bring the files back and run again: dinosearch migrate; or leave them behind by: "
             "--leave-behind"
         )
     elif not settings.quiet:
         for line in _sentences(report):
-            say(line)
+            say(completed(line))
         for problem in report.dropped:
-            notice(f"{problem.path} is gone: {problem.reason} --home {shown(home)}")
+            notice(f"{problem.path} is gone: {problem.reason}")
     return code
 
 

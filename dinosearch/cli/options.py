@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dinosearch.cli.advice import SETTINGS
 from dinosearch.records import SCALES, Pooling, Preprocessing
 
 if TYPE_CHECKING:
@@ -188,7 +189,8 @@ def settings(context: click.Context, given: dict[str, Any]) -> Settings:
     as_json = given.pop("as_json") or bool(before and before.json)
     quiet = given.pop("quiet") or bool(before and before.quiet)
     metadata = given.pop("metadata") or (before.metadata if before else None)
-    return Settings(home, as_json, quiet, metadata)
+    found = context.meta[SETTINGS] = Settings(home, as_json, quiet, metadata)
+    return found
 
 
 @contextmanager

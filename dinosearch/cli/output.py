@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from dinosearch.cli.advice import completed
+
 SCHEMA = 1  # of the JSON objects; it rises when a field changes its meaning or goes
 
 
@@ -39,7 +41,7 @@ def say_path(path: str, end: bytes = b"\n") -> None:
 
 def notice(sentence: str) -> None:
     """Write a sentence for the user to stderr."""
-    tell(f"dinosearch: {sentence}")
+    tell(f"dinosearch: {completed(sentence)}")
 
 
 def tell(line: str) -> None:

@@ -158,9 +158,7 @@ def _ended(settings: Settings, collection: Collection, hits: Sequence[Hit], shee
         tell(f"picture: {sheet}")
     if not hits and not settings.quiet:
         if not len(collection.ids()):
-            notice(
-                f"nothing found: the collection is empty; fill it with: dinosearch index FOLDER --home {settings.home}"
-            )
+            notice("nothing found: the collection is empty; fill it with: dinosearch index FOLDER")
         else:
             ask = " that matches; ask for less with --threshold, --precision or --where" if narrowed else ""
             notice(f"nothing found{ask}")

@@ -45,8 +45,13 @@ class Committed:
 
     @property
     def path(self) -> Path | str:
-        """The folder or address, for messages and commands."""
+        """The folder or address, for messages."""
         return self.place.path
+
+    @property
+    def named(self) -> str:
+        """The options that name it in a command."""
+        return self.place.named
 
     @property
     def generation(self) -> Generation:
@@ -59,7 +64,7 @@ class Committed:
         if generation is None:
             raise CollectionNotFoundError(
                 f"the collection in {self.path} is empty: nothing has been indexed; "
-                f"run: dinosearch index FOLDER --home {self.path}"
+                f"run: dinosearch index FOLDER {self.named}"
             )
         return generation
 
@@ -175,7 +180,7 @@ class Committed:
         if generation is None:
             raise CollectionNotFoundError(
                 f"the collection in {self.path} has no {kind}: nothing has been indexed; "
-                f"run: dinosearch index FOLDER --home {self.path}"
+                f"run: dinosearch index FOLDER {self.named}"
             )
         search = self.place.open(generation, self.store.setting("index_type") or "auto", self.store)
         search.set_removed(self._removed(generation))

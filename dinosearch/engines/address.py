@@ -38,7 +38,7 @@ class Address:
     Attributes:
         kind: `pgvector`, `milvus` or `milvus-lite`.
         url: the address as it was given, password included: never to be shown.
-        shown: the same without the password and without options, for messages and commands.
+        shown: the same without the password and the driver's options, for messages and commands.
         host: None for a file, and where the driver's default is meant.
         port: None for the engine's default.
         user: None without one.
@@ -106,8 +106,8 @@ def parse_address(home: str) -> Address:
         shown = f"milvus://{path}" + ("" if name == DEFAULT_COLLECTION else f"?collection={name}")
         return Address("milvus-lite", home, shown, name, file=os.path.abspath(path), options=query)
     name = _named(path.strip("/") or DEFAULT_COLLECTION)
-    shown = _shown("milvus", user, host, port, name)
     database = query.pop("db", None)
+    shown = _shown("milvus", user, host, port, name) + (f"?db={database}" if database else "")
     return Address(kind, home, shown, name, host, port, user, password, database, options=query)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 
 from dinosearch.collection.keeping.received import Arrivals
@@ -64,7 +65,7 @@ class ShardDelivery:
         more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
         return ExportError(
             f"{self.name}: {', '.join(files[:_NAMED])}{more}: {why}; make what is damaged again with: "
-            f"dinosearch embed SOURCE... --out {self.name}"
+            f"dinosearch embed SOURCE... --out {shlex.quote(self.name)}"
         )
 
 
@@ -94,9 +95,9 @@ def _manifest(folder: Folder) -> tuple[Fingerprint, list[Note]]:
     except FileNotFoundError:
         raise ExportError(
             f"{folder.name} is not finished: it has no {MANIFEST}; finish it with: "
-            f"dinosearch embed SOURCE... --out {folder.name}"
+            f"dinosearch embed SOURCE... --out {shlex.quote(folder.name)}"
         ) from None
     except ValueError as error:
         raise ExportError(
-            f"{folder.name}: {error}; make it again with: dinosearch embed SOURCE... --out {folder.name}"
+            f"{folder.name}: {error}; make it again with: dinosearch embed SOURCE... --out {shlex.quote(folder.name)}"
         ) from None

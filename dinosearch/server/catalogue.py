@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -69,7 +70,7 @@ class Served:
             if identity is None:
                 raise CollectionNotFoundError(
                     f"there is no collection in {self.home} now; bring the folder back, or make one with: "
-                    f"dinosearch index FOLDER --home {self.home}"
+                    f"dinosearch index FOLDER --home {shlex.quote(str(self.home))}"
                 )
             if self._opened is None or identity != self._identity:
                 # The one before closes itself when the last question to it is answered.

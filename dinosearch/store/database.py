@@ -51,7 +51,7 @@ class Database(Connections):
         if not file.is_file() and (read_only or not create):
             raise CollectionNotFoundError(
                 f"no collection in {file.parent}: {file.name} is not there; "
-                f"make one with: dinosearch index FOLDER --home {file.parent}"
+                f"make one with: dinosearch index FOLDER {Home(file.parent).named}"
             )
         mode = "ro" if read_only else "rwc" if create else "rw"
         super().__init__(str(file), _engine(file, mode))

@@ -5,6 +5,7 @@ All steps that are due and the new version number are one transaction. The first
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 from sqlalchemy import Connection, insert, update
@@ -70,7 +71,7 @@ def check(connection: Connection, schema: str, name: str, *, create: bool) -> bo
     if version == 0 and not create:
         raise CollectionNotFoundError(
             f"no collection in {name}: it has no schema {schema} of dinosearch; make one with: "
-            f"dinosearch index FOLDER --home {name}"
+            f"dinosearch index FOLDER --home {shlex.quote(name)}"
         )
     return version < FORMAT_VERSION
 

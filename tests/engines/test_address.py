@@ -37,7 +37,7 @@ SECRET = "s3cret%2Fw@rd".replace("@", "%40")
             {
                 "kind": "milvus", "host": "milvus.example", "port": 19530, "user": "root", "password": "s3cret/w@rd",
                 "database": "photos", "collection": "rome", "file": None, "options": {},
-                "shown": "milvus://root@milvus.example:19530/rome",
+                "shown": "milvus://root@milvus.example:19530/rome?db=photos",
             },
         ),
         (

@@ -16,6 +16,7 @@ manifest.jsonl has one line for each image, by id: `id`, `path` (the first by na
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -103,7 +104,9 @@ def rows(folder: str | Path) -> Iterator[dict[str, Any]]:
     try:
         file = open(Path(folder) / MANIFEST, encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise SettingError(f"no curation has finished in {folder}; run: dinosearch curate --out {folder}") from None
+        raise SettingError(
+            f"no curation has finished in {folder}; run: dinosearch curate --out {shlex.quote(str(folder))}"
+        ) from None
     with file:
         yield from map(json.loads, file)
 

@@ -63,8 +63,7 @@ def curate(
     fingerprint = pool.info().fingerprint
     if fingerprint is None:
         raise CollectionNotFoundError(
-            f"the collection in {pool.home} is empty: nothing has been indexed; run: dinosearch index FOLDER --home "
-            f"{pool.home}"
+            f"the collection in {pool.home} is empty: nothing has been indexed; run: dinosearch index FOLDER"
         )
     settled = (recipe or CurationRecipe()).settled(fingerprint.checkpoint, against=bool(against))
     ledger = Ledger(Path(os.path.abspath(os.path.expanduser(out))))

@@ -117,7 +117,7 @@ def identity(image: QueryImage) -> str | int | None:
 def no_such_id(number: int, opened: OpenedHome) -> ImageNotFoundError:
     """The error for an id that no image has."""
     return ImageNotFoundError(
-        f"there is no image id:{number} in {opened.path}; ids are listed by: dinosearch export - --home {opened.path}"
+        f"there is no image id:{number} in {opened.path}; ids are listed by: dinosearch export - {opened.named}"
     )
 
 
@@ -132,7 +132,7 @@ def stored_vectors(search: VectorSearch, ids: Sequence[int], opened: OpenedHome)
     except KeyError as error:
         raise ImageNotFoundError(
             f"image id:{error.args[0]} waits for a vector in {opened.path}, because its file could not be read "
-            f"when the model was changed; make it with: dinosearch index FOLDER --home {opened.path}"
+            f"when the model was changed; make it with: dinosearch index FOLDER {opened.named}"
         ) from None
 
 

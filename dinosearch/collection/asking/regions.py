@@ -43,13 +43,13 @@ class RegionSearch:
         if not has_regions(opened):
             raise SettingError(
                 f"the collection in {opened.path} keeps no regions; add them once with: "
-                f"dinosearch index FOLDER --regions --home {opened.path}"
+                f"dinosearch index FOLDER --regions {opened.named}"
             )
         generation = opened.search(KIND).generation
         if generation.recipe["rows"] != len(WINDOWS):
             raise SettingError(
                 f"the regions of {opened.path} were made by another version of dinosearch; make them anew with: "
-                f"dinosearch index FOLDER --home {opened.path}"
+                f"dinosearch index FOLDER {opened.named}"
             )
         self._opened, self._embedder = opened, embedder
         self._tokens: Any = getattr(embedder, "tokens", None)

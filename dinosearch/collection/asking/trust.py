@@ -35,7 +35,7 @@ class Trust:
             if calibration is None:
                 raise SettingError(
                     "a precision needs a calibrated collection; calibrate it once with: "
-                    f"dinosearch calibrate --home {opened.path}"
+                    f"dinosearch calibrate {opened.named}"
                 )
             least = calibration.threshold(precision)
             if least is None:

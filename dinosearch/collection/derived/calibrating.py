@@ -74,7 +74,7 @@ def calibrate(
     if len(readable) < LEAST:
         raise DinosearchError(
             f"a calibration needs {LEAST} images, and of {len(chosen)} sampled ones in {opened.path} only "
-            f"{len(readable)} can be read; index more with: dinosearch index FOLDER --home {opened.path}"
+            f"{len(readable)} can be read; index more with: dinosearch index FOLDER {opened.named}"
         )
     own = np.array(readable, dtype=np.int64)
     others = rng.permutation(live)[:OTHERS]

@@ -99,13 +99,13 @@ class Walks:
         if generation is None or generation.recipe["of"] != search.generation.number:
             raise SettingError(
                 "diffusion needs a neighbour graph of the collection's present vectors; prepare it with: "
-                f"dinosearch refine --diffuse --home {opened.path}"
+                f"dinosearch refine --diffuse {opened.named}"
             )
         rows, entries = generation.rows, int(generation.recipe["entries"])
         sums: dict[str, int] = generation.recipe.get("sums", {})  # an earlier version kept none
         sizes = {"ids": rows, "indptr": rows + 1, "columns": entries, "values": entries}
         sizes |= {"checks": rows} if sums else {}
-        self._advice = f"make it again with: dinosearch refine --diffuse --home {opened.path}"
+        self._advice = f"make it again with: dinosearch refine --diffuse {opened.named}"
         paths = {name: opened.home.diffusion(generation.number, name) for name in sizes}
         try:
             arrays = {name: np.memmap(path, TYPES[name], "r", shape=(sizes[name],)) for name, path in paths.items()}

@@ -72,7 +72,7 @@ class Worded:
             SettingError: the collection keeps no such vectors, or they were made with other files.
         """
         held = self._opened.generation_of(TEXT)
-        again = f"dinosearch index FOLDER --text --home {self._opened.path}"
+        again = f"dinosearch index FOLDER --text {self._opened.named}"
         if held is None:
             raise SettingError(
                 f"the collection in {self._opened.path} does not understand words; let it look at its images once "

@@ -90,7 +90,7 @@ def remove(opened: OpenedHome, targets: Sequence[str]) -> int:
         if not found and not unread:
             raise ImageNotFoundError(
                 f"{target} is not in the collection in {opened.path}, so nothing was removed; "
-                f"what it holds is listed by: dinosearch export - --home {opened.path}"
+                f"what it holds is listed by: dinosearch export - {opened.named}"
             )
         paths |= found
         failures |= unread

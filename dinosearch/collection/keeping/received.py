@@ -106,7 +106,8 @@ class Received:
             for name in FILES:
                 if sha256_file(folder / name) != manifest["sha256"][name]:
                     raise ExportError(
-                        f"{folder / name} does not match its checksum; export again with: dinosearch export FOLDER"
+                        f"{folder / name} does not match its checksum; export again with: "
+                        "dinosearch export FOLDER --home ITS_HOME"
                     )
             self.steps = _whole(manifest["images"])
             self.fingerprint = _fingerprint(manifest["fingerprint"])
@@ -156,7 +157,8 @@ class Received:
 
     def _fault(self, error: BaseException) -> ExportError:
         return ExportError(
-            f"{self._folder} is not a whole dinosearch export ({_said(error)}); make one with: dinosearch export FOLDER"
+            f"{self._folder} is not a whole dinosearch export ({_said(error)}); make one with: "
+            "dinosearch export FOLDER --home ITS_HOME"
         )
 
 

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -76,7 +77,9 @@ def begin_export(folder: Path) -> None:
         ExportError: something lies in it.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise ExportError(f"{folder} is not empty; export into a new folder, such as: dinosearch export {folder}-2")
+        raise ExportError(
+            f"{folder} is not empty; export into a new folder, such as: dinosearch export {shlex.quote(f'{folder}-2')}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -110,7 +113,8 @@ def import_(
     if opened.fingerprint is not None and not opened.fingerprint.matches(delivery.fingerprint):
         raise FingerprintMismatchError(
             f"{delivery.name} holds vectors of {delivery.fingerprint}, but {opened.path} holds {opened.fingerprint}, "
-            f"and they cannot be compared; import into another home: dinosearch import {delivery.name} --home OTHER"
+            f"and they cannot be compared; import into another home: "
+            f"dinosearch import {shlex.quote(delivery.name)} --home OTHER"
         )
     opened.begin(delivery.fingerprint)
     taking, done = _Taking(opened, delivery.name), 0

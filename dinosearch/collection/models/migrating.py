@@ -52,12 +52,12 @@ def begin(opened: OpenedHome, model: Fingerprint, weights: str | os.PathLike[str
     if kept is not None and kept.fingerprint.matches(model) and not restart:
         raise SettingError(
             f"the vectors of {model.settings} are still kept in {home}; go back to them with: dinosearch migrate "
-            f"--back --home {home}"
+            f"--back {opened.named}"
         )
     if half is not None and not half.fingerprint.matches(model) and not restart:
         raise SettingError(
             f"a change of {home} to {half.fingerprint} is half done, and {model} is another model; go on with: "
-            f"dinosearch migrate --home {home}, or delete what was made and begin with the other by: --restart"
+            f"dinosearch migrate {opened.named}, or delete what was made and begin with the other by: --restart"
         )
     if half is not None and (restart or not _usable(opened)):
         sides.drop(opened, NEXT)

@@ -48,7 +48,7 @@ def named(opened: OpenedHome, models: Embedders, wanted: ModelChoice, choice: Mo
         if half is None:
             raise SettingError(
                 f"no model is named, and no change of {opened.path} is half done; name one, as in: dinosearch "
-                f"migrate --model dinov2_vits14 --home {opened.path}"
+                f"migrate --model dinov2_vits14 {opened.named}"
             )
         return _loaded(models, half.fingerprint, _weights_of(half), choice)
     like = wanted.wanted(now.fingerprint)
@@ -68,7 +68,7 @@ def kept(opened: OpenedHome, models: Embedders, wanted: ModelChoice, choice: Mod
     before = opened.store.generation(KEPT + IMAGES)
     if before is None:
         raise SettingError(
-            f"no other model is kept in {opened.path}; see which ones it has with: dinosearch info --home {opened.path}"
+            f"no other model is kept in {opened.path}; see which ones it has with: dinosearch info {opened.named}"
         )
     weights = os.path.abspath(wanted.weights) if wanted.weights else _weights_of(before)
     found = _held(models, wanted.embedder) if wanted.embedder else _loaded(models, before.fingerprint, weights, choice)

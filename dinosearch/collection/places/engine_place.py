@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from dinosearch.collection.kinds import IMAGES, PATCHES, REGIONS, TEXT, without_
 from dinosearch.collection.places.engine_search import EngineSearch
 from dinosearch.collection.places.packed_search import PackedSearch
 from dinosearch.collection.places.place import ENGINE, Search, not_here, refuse_other_place
-from dinosearch.engines import Address, open_engine
+from dinosearch.engines import Address, open_engine, parse_address
 from dinosearch.errors import CollectionMismatchError, CollectionNotFoundError, SettingError
 from dinosearch.home import Home
 from dinosearch.protocols import Progress, VectorEngine
@@ -54,6 +55,16 @@ class EnginePlace:
         self._engine: VectorEngine | None = None
         self._store: MetadataStore | None = None
 
+    @property
+    def named(self) -> str:
+        """See `Place.named`."""
+        home = f"--home {shlex.quote(str(self.path))}"
+        if not self.apart:
+            return home
+        is_server = self._metadata.startswith("postgres")
+        metadata = parse_address(self._metadata).shown if is_server else self._metadata
+        return f"{home} --metadata {shlex.quote(metadata)}"
+
     def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
         try:
             store = MetadataStore.open(
@@ -63,8 +74,7 @@ class EnginePlace:
             if not self.keeps_facts:  # the sentence is of this very place
                 raise
             raise CollectionNotFoundError(
-                f"no collection in {self.path} ({_cause(error)}); make one with: dinosearch index "
-                f"FOLDER --home {self.path}, with the same --metadata"
+                f"no collection in {self.path} ({_cause(error)}); make one with: dinosearch index FOLDER {self.named}"
             ) from None
         except ValueError as error:
             raise SettingError(f"the metadata cannot be opened: {error}") from None

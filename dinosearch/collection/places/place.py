@@ -34,7 +34,12 @@ class Place(Protocol):
     """What an opened collection asks of where it lives."""
 
     path: Path | str
-    """For messages and commands; without password."""
+    """For messages; without password."""
+
+    @property
+    def named(self) -> str:
+        """The options that name it in a command, for a shell; without password."""
+        ...
 
     home: Home | None
     """The folder; None where there is none, but an engine that is given filters and forgets what is removed."""
@@ -111,6 +116,10 @@ class LocalPlace:
         self.home: Home | None = home
         self._home = home
         self.path: Path | str = home.path
+
+    @property
+    def named(self) -> str:
+        return self._home.named
 
     def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
         if create and not read_only:
