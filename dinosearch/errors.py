@@ -7,6 +7,7 @@
         FingerprintMismatchError       its vectors are from another model, preprocessing or pooling
       HomeLockedError                  another process is writing to the home
       DamagedHomeError                 a stored file does not match its checksum
+        NoVectorError                  an image has no sound vector (also a KeyError)
       ImageUnreadableError             one image cannot be decoded (carries `path` and `reason`)
       ImageNotFoundError               a query image, path or id that is not there
       UnknownCheckpointError           a model name that is not in the table
@@ -55,6 +56,13 @@ class HomeLockedError(DinosearchError):
 
 class DamagedHomeError(DinosearchError):
     """A stored file is missing, truncated or does not match its checksum."""
+
+
+class NoVectorError(DamagedHomeError, KeyError):
+    """An id has no row: it was never given one, or its row is damaged; the only argument is the id."""
+
+    def __str__(self) -> str:
+        return f"id:{self.args[0]} has no sound vector; mend that with: dinosearch verify --repair"
 
 
 class ImageUnreadableError(DinosearchError):

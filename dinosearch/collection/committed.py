@@ -182,9 +182,13 @@ class Committed:
                 f"the collection in {self.path} has no {kind}: nothing has been indexed; "
                 f"run: dinosearch index FOLDER {self.named}"
             )
-        search = self.place.open(generation, self.store.setting("index_type") or "auto", self.store)
+        search = self.at(generation)
         search.set_removed(self._removed(generation))
         self._searches[kind] = search
+
+    def at(self, generation: Generation) -> Search:
+        """The vectors of a generation, which need not be committed; the caller closes it."""
+        return self.place.open(generation, self.store.setting("index_type") or "auto", self.store)
 
     def _removed(self, generation: Generation) -> np.ndarray:
         """The row ids that must not be answered."""

@@ -46,7 +46,7 @@ class CollectionLearner(CollectionReader):
         """
         from dinosearch.collection.derived import refining
 
-        self._opened.home.require()
+        self._opened.place.require()
         with self._opened.place.writer():
             wanted = refining.Refinement(dimensions, power, shrinkage, augment)
             return refining.refine(self._opened, wanted, recall, progress)
@@ -69,7 +69,7 @@ class CollectionLearner(CollectionReader):
 
     def unrefine(self) -> None:
         """Search the model's own vectors again; delete the refined ones and prepared diffusion."""
-        self._opened.home.require()
+        self._opened.place.require()
         with self._opened.place.writer():
             for kind in (REFINED, DIFFUSION):
                 self._opened.drop_generation(kind)

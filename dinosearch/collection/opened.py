@@ -50,7 +50,7 @@ class OpenedHome(Committed):
             SettingError: it is none: what is asked for needs files.
         """
         if self.place.home is None:
-            raise not_here(self.path, "refined vectors and prepared diffusion")
+            raise not_here(self.path, "prepared diffusion")
         return self.place.home
 
     def must_hold(self, kind: str) -> None:
@@ -140,18 +140,21 @@ class OpenedHome(Committed):
         Vectors of images are refined too where the collection is, so that no moment sees the one without the other.
         """
         search = self.search(kind)
-        facts = tx.facts(ids) if self.place.keeps_facts else None
-        tx.commit_rows(search.generation.number, search.upsert(ids, vectors, facts))
+        tx.commit_rows(search.generation.number, self.write(tx, search, ids, vectors))
         if kind == IMAGES and self.searched == REFINED:
             self.append(tx, ids, (self.basis(REFINED) or Basis()).apply(vectors), REFINED)
+
+    def write(self, tx: Transaction, search: Search, ids: np.ndarray, vectors: np.ndarray) -> int:
+        """Write vectors durably; returns how many rows of the generation count once that is committed."""
+        return search.upsert(ids, vectors, tx.facts(ids) if self.place.keeps_facts else None)
 
     def make_refined(self, image_ids: Iterable[int]) -> None:
         """Refine the vectors of images that were removed when the others were, before they come back."""
         plain = self.search()  # which takes over the newest state
         if self.searched != REFINED:
             return
-        wanted = np.intersect1d(np.fromiter(image_ids, np.int64), plain.ids())
-        absent = np.setdiff1d(wanted, self.search(REFINED).ids())
+        wanted = np.fromiter(image_ids, np.int64)
+        absent = self.search(REFINED).missing(np.setdiff1d(wanted, plain.missing(wanted)))
         if len(absent):
             with self.store.transaction() as tx:
                 refined = (self.basis(REFINED) or Basis()).apply(plain.vectors(absent))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dinosearch.errors import DamagedHomeError
+from dinosearch.errors import DamagedHomeError, NoVectorError
 from dinosearch.home import listed
 from dinosearch.protocols import Progress
 from dinosearch.records import BuiltIndex, Generation, ImageFacts, IndexInfo, Published
@@ -30,13 +30,6 @@ from dinosearch.vectors.vector_index import VectorIndex, place
 
 TAIL = 1_000
 """Rows behind the index that are searched one by one: 0.1 ms a query; more are added to the index in memory."""
-
-
-class NoVectorError(DamagedHomeError, KeyError):
-    """An id has no row: it was never given one, or its row is damaged; the only argument is the id."""
-
-    def __str__(self) -> str:
-        return f"id:{self.args[0]} has no sound vector; mend that with: dinosearch verify --repair"
 
 
 class LocalVectorSearch:

@@ -25,7 +25,7 @@ from torture.steps import BATCHES, CHOOSE, Tell, run
 from torture.verdict import Asked, Verdict
 from torture.world import State, Step, World
 
-KINDS = ("index", "add", "add", "import", "import", "remove", "compact", "migrate", "migrate")
+KINDS = ("index", "add", "add", "import", "import", "remove", "compact", "migrate", "migrate", "refine")
 REOPEN = 30.0
 """Seconds in which the server must be back and the collection answer."""
 UNHARMED = "verbs that ended before the kill"
@@ -137,7 +137,7 @@ class Life:
         before, arguments = self.state, {"batch": rng.choice(BATCHES), "index_type": None}
         if kind == "migrate":
             return CHOOSE[kind](rng, self.world, Path(), before)
-        if kind == "compact":
+        if kind in ("compact", "refine"):
             return Step(kind, arguments, before, before)
         if kind == "remove":
             gone = rng.sample(sorted(before.held), rng.randrange(1, len(before.held) // 2))

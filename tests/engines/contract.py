@@ -354,7 +354,6 @@ def test_what_an_engine_cannot_is_said(where: Where, tmp_path: Path) -> None:
         where.open()
     with filled(where, tmp_path, unit(20)) as collection:
         for verb in (
-            lambda: collection.refine(augment=2),
             lambda: collection.diffuse(),
             lambda: collection.query(1, rerank="diffusion"),
         ):

@@ -215,7 +215,7 @@ def test_the_command_line_names_the_engine(
     assert run("index", "not-there").exit_code == 3  # it may be offline: the collection is there
     absent = run("index", "not-there", "--home", f"{postgres_url}_other")
     assert absent.exit_code == 2 and "nothing was indexed" in absent.stderr
-    refused = run("refine", "--augment", "3")
+    refused = run("refine", "--diffuse")
     assert refused.exit_code == 2 and "only a folder" in refused.stderr
 
 

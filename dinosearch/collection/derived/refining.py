@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
 from dinosearch.collection.derived.basis import Basis
 from dinosearch.collection.kinds import IMAGES, REFINED
 from dinosearch.collection.opened import OpenedHome
+from dinosearch.collection.places.place import Search
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation
 from dinosearch.retrieval.augmentation import augmented_blocks
 from dinosearch.retrieval.whitening import PCA
-
-if TYPE_CHECKING:
-    from dinosearch.vectors import LocalVectorSearch
 
 LEARNED_ON = 100_000
 """Vectors that a basis is learned on at most: 100 for each of 1024 dimensions."""
@@ -86,11 +85,13 @@ def refine(
         basis = Basis(PCA.fit(source.vectors(sample), dimensions, wanted.power, wanted.shrinkage))
         recipe |= {"basis": opened.keep_basis(number, basis), "learned_on": len(sample)}
     fingerprint = source.generation.fingerprint
-    made = Generation(number, fingerprint, 0, kind=side + REFINED, recipe=recipe)
+    if basis.pca is not None:
+        fingerprint = replace(fingerprint, dimension=basis.pca.matrix.shape[1])
+    made = Generation(number, fingerprint, 0, kind=side + REFINED, recipe={**recipe, **opened.place.recipe()})
     rows = (basis.apply(source.vectors(part)) for part in _parts(ids))
     made = _build(opened, made, ids, rows, recall, progress)
     if wanted.augment:
-        made = _augmented(opened, made, ids, wanted.augment, recall, progress)
+        made = _augmented(opened, made, basis, ids, wanted.augment, recall, progress)
     opened.store.switch_generation(made)
     opened.drop_other_files()
     return made
@@ -104,41 +105,33 @@ def _build(
     recall: float,
     progress: Progress | None,
 ) -> Generation:
-    """Write rows (in parts, in the order of the ids) and their index to the files of a generation; commits nothing."""
-    from dinosearch.vectors import LocalVectorSearch, VectorFile
-
-    path, done = opened.home.vectors(empty.number), 0
-    parts = iter(rows)
-    first = next(parts, np.empty((0, empty.fingerprint.dimension), np.float32))
-    with VectorFile.create(path, first.shape[1], empty.number) as file:
-        part: np.ndarray | None = first
-        while part is not None:
-            file.append(ids[done : done + len(part)], part)
+    """Write rows (in parts, in the order of the ids) and their index to where a generation lies; commits nothing."""
+    opened.place.begin(empty.kind, empty.number, empty.fingerprint.dimension, "float32")
+    with closing(opened.at(empty)) as search:
+        done = 0
+        for part in rows:
+            mine = ids[done : done + len(part)]
+            with opened.store.transaction() as tx:
+                written = opened.write(tx, search, mine, part)
+            search.refresh(replace(search.generation, rows=written))
             done += len(part)
             if progress is not None:
                 progress("refine", done, len(ids))
-            part = next(parts, None)
-    search = LocalVectorSearch(path, opened.home.index, replace(empty, rows=done))
-    try:
         search.update_index(recall, progress)
-        return search.generation
-    finally:
-        search.close()
+        return replace(search.generation, rows=done)
 
 
 def _augmented(
     opened: OpenedHome,
     plain: Generation,
+    basis: Basis,
     ids: np.ndarray,
     neighbours: int,
     recall: float,
     progress: Progress | None,
 ) -> Generation:
     """A second generation of the same rows, each moved towards its neighbours in the first."""
-    from dinosearch.vectors import LocalVectorSearch
-
-    search = LocalVectorSearch(opened.home.vectors(plain.number), opened.home.index, plain)
-    try:
+    with closing(opened.at(plain)) as search:
         near, cosines = np.empty((len(ids), neighbours + 1), np.int64), np.empty((len(ids), neighbours + 1), np.float32)
         for low in range(0, len(ids), _STEP):
             part = slice(low, low + _STEP)
@@ -147,18 +140,16 @@ def _augmented(
             if progress is not None:
                 progress("neighbours", min(low + _STEP, len(ids)), len(ids))
         empty = replace(plain, number=plain.number + 1, rows=0, index=None, index_sha256=None)
-        if plain.recipe["basis"] is not None:
-            opened.home.basis(plain.number).rename(opened.home.basis(empty.number))
+        if basis.pca is not None:
+            opened.keep_basis(empty.number, basis)
         rows = augmented_blocks(cast(np.ndarray, _Rows(search, ids)), near, cosines)
         return _build(opened, empty, ids, rows, recall, progress)
-    finally:
-        search.close()
 
 
 class _Rows:
     """Stored vectors by row number, read when they are asked for."""
 
-    def __init__(self, search: LocalVectorSearch, ids: np.ndarray) -> None:
+    def __init__(self, search: Search, ids: np.ndarray) -> None:
         self._search, self._ids = search, ids
 
     def __len__(self) -> int:

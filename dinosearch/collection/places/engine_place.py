@@ -6,7 +6,7 @@ import shlex
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from dinosearch.collection.kinds import IMAGES, PATCHES, REGIONS, TEXT, without_side
+from dinosearch.collection.kinds import DIFFUSION, PATCHES, REGIONS, without_side
 from dinosearch.collection.places.engine_search import EngineSearch
 from dinosearch.collection.places.packed_search import PackedSearch
 from dinosearch.collection.places.place import ENGINE, Search, not_here, refuse_other_place
@@ -103,7 +103,7 @@ class EnginePlace:
 
     def holds(self, kind: str) -> bool:
         named = without_side(kind)
-        return named in (IMAGES, PATCHES, TEXT) or (named == REGIONS and self.engine.parts)
+        return named != DIFFUSION and (named != REGIONS or self.engine.parts)
 
     def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> None:
         if not self.holds(kind):

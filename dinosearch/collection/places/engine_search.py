@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dinosearch.errors import NoVectorError
 from dinosearch.protocols import Progress, VectorEngine, VectorSearch
 from dinosearch.records import BuiltIndex, Generation, ImageFacts, Published
 from dinosearch.store import Filter, MetadataStore
@@ -76,7 +77,10 @@ class EngineSearch:
         return self._rows.count()
 
     def vectors(self, ids: np.ndarray) -> np.ndarray:
-        return self._rows.vectors(np.asarray(ids, np.int64))
+        try:
+            return self._rows.vectors(np.asarray(ids, np.int64))
+        except KeyError as error:
+            raise NoVectorError(*error.args) from None
 
     def search(
         self,
