@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 
 from dinosearch.errors import HomeLockedError, SettingError
 from dinosearch.protocols import Progress
@@ -123,7 +123,7 @@ class PostgresDatabase(Connections):
                 yield
             finally:
                 self._writer_pid = None
-                with suppress(DBAPIError):  # the server is gone, and the lock with it
+                with suppress(SQLAlchemyError):  # the server is gone, and the lock with it
                     connection.execute(text("SELECT pg_advisory_unlock(:lock, :schema)"), key)
                 found.invalidate()  # it has a name that others must not have
 

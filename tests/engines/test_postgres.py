@@ -21,6 +21,7 @@ from dinosearch.store import MetadataStore
 from dinosearch.store.filters.glob import path_pattern, text_pattern
 from dinosearch.store.filters.postgres_glob import path_regex, text_regex
 from dinosearch.store.paths import bound
+from dinosearch.store.postgres import PostgresDatabase
 from tests.cli.conftest import embedders, run  # noqa: F401  # fixtures
 from tests.collection.test_migrate import OtherEmbedder
 from tests.conftest import FakeEmbedder
@@ -149,6 +150,25 @@ def test_who_lost_the_lock_commits_nothing(own: PostgresServer) -> None:
         with store.writer("here"):
             store.set_setting("a", 3)
         assert store.setting("a") == 3
+
+
+def test_a_server_that_dies_as_the_lock_is_taken_is_one_sentence(
+    own: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = PostgresDatabase._lock
+
+    def then_die(database: PostgresDatabase, *asked: object) -> None:
+        take(database, *asked)
+        own.kill()
+
+    with MetadataStore.open(own.collection("taken"), create=True) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(PostgresDatabase, "_lock", then_die)
+            with pytest.raises(DinosearchError, match="does not answer"), store.writer("here"):
+                pass
+        own.start()
+        with store.writer("here"):
+            store.set_setting("a", 1)
 
 
 def test_a_question_takes_one_transaction_and_finds_another_session_where_its_own_ended(
