@@ -81,9 +81,9 @@ class OpenedHome(Committed):
         """Make the one generation of a kind without vectors, in place of any earlier one of that kind."""
         number = self.store.next_generation()
         # The place first: a generation without its vectors would be a damaged home.
-        self.place.begin(kind, number, fingerprint.dimension, coding, int((recipe or {}).get("rows", 1)))
+        mark = self.place.begin(kind, number, fingerprint.dimension, coding, int((recipe or {}).get("rows", 1)))
         saved = {"basis": self.keep_basis(number, basis)} if basis else {}
-        marked = {**(recipe or {}), **saved, **self.place.recipe()}
+        marked = {**(recipe or {}), **saved, **mark}
         self.store.switch_generation(Generation(number, fingerprint, 0, kind=kind, recipe=marked))
         self._forget()
         return self.search(kind).generation

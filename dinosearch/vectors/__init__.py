@@ -5,6 +5,7 @@ It is the only package that imports Faiss, when an index is first used, and it k
 
 from dinosearch.records import Published
 from dinosearch.vectors.compacting import compacted
+from dinosearch.vectors.header import new_mark, tag_of, without_mark
 from dinosearch.vectors.ladder import LADDER, LADDERS, WINDOW_LADDER, Rung
 from dinosearch.vectors.local import LocalVectorSearch
 from dinosearch.vectors.vector_file import VectorFile
@@ -20,4 +21,7 @@ __all__ = [
     "VectorFile",
     "VectorIndex",
     "compacted",
+    "new_mark",
+    "tag_of",
+    "without_mark",
 ]

@@ -37,7 +37,7 @@ def compacted(
         progress: told about the stages `compact`, `build` and `measure`.
     """
     header = search.header
-    with VectorFile.create(path, header.dimension, number, coding=header.coding.name) as file:
+    with VectorFile.create(path, header.dimension, number, header.tag, header.coding.name) as file:
         for low in range(0, len(ids), _STEP):
             part = ids[low : low + _STEP]
             file.append(part, search.vectors(part))

@@ -20,7 +20,7 @@ from dinosearch.records import BuiltIndex, Generation, ImageFacts, IndexInfo, Pu
 from dinosearch.vectors.at_hand import is_tame, nearest_rows
 from dinosearch.vectors.build import build, healthy, is_due
 from dinosearch.vectors.described import described
-from dinosearch.vectors.header import VectorFileHeader
+from dinosearch.vectors.header import VectorFileHeader, refuse_other
 from dinosearch.vectors.ladder import LADDER, Rung
 from dinosearch.vectors.plans import Plan, nearest
 from dinosearch.vectors.row_table import RowTable
@@ -52,6 +52,7 @@ class LocalVectorSearch:
         self.generation = generation
         self.index_problem: str | None = None
         self._path, self._index_path, self._ladder = path, index_path, ladder
+        refuse_other(path, generation)
         self._file = VectorFile.open(path, generation.rows)
         self._base: tuple[VectorIndex, IndexInfo] | None = None
         self._base_sha256: str | None = None

@@ -19,7 +19,7 @@ from dinosearch.errors import DamagedHomeError
 from dinosearch.home import atomic_path
 from dinosearch.protocols import Progress
 from dinosearch.vectors.coding import CODINGS, Fields
-from dinosearch.vectors.header import BLOCK_ROWS, HEADER_BYTES, VectorFileHeader, header_page, read_header
+from dinosearch.vectors.header import BLOCK_ROWS, HEADER_BYTES, VectorFileHeader, header_page, is_of, read_header
 
 UNIT_TOLERANCE = 1e-3  # how far the length of a row may be from 1: float16 arithmetic stays well inside
 
@@ -92,14 +92,17 @@ class VectorFile:
         return (os.path.getsize(path) - HEADER_BYTES) // block_of(header).itemsize * BLOCK_ROWS
 
     @classmethod
-    def rescue(cls, path: Path, dimension: int, generation: int) -> int:
+    def rescue(cls, path: Path, dimension: int, generation: int, tag: bytes = b"") -> int:
         """Make a damaged float32 file one that can be opened; returns the rows that it has room for.
 
-        What the header says is known from elsewhere, and every row has its own checksum.
+        What the header says is known from elsewhere, and every row has its own checksum. A whole file of another
+        generation or tag has nothing to rescue: it is replaced by an empty one.
         """
-        header = VectorFileHeader(dimension, generation, b"", CODINGS["float32"])
+        header = VectorFileHeader(dimension, generation, tag, CODINGS["float32"])
         try:
-            read_header(path)
+            found = read_header(path)
+            if not is_of(found, generation, tag):
+                cls.create(path, dimension, generation, tag).close()
         except DamagedHomeError:
             with open(path, "r+b" if path.exists() else "w+b") as file:
                 file.write(header_page(header))

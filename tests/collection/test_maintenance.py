@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dinosearch import Collection
-from dinosearch.errors import ExportError, FingerprintMismatchError, ImageNotFoundError
+from dinosearch.errors import DamagedHomeError, ExportError, FingerprintMismatchError, ImageNotFoundError
 from tests.conftest import FakeEmbedder, write_photo
 
 
@@ -88,6 +89,34 @@ def test_verify_finds_each_flipped_byte_and_repair_restores(collection: Collecti
         assert repaired.repaired == 1
         assert again.verify().ok
         assert state(again) == want
+
+
+def test_a_whole_vector_file_of_another_collection_is_no_answer(collection: Collection, tmp_path: Path) -> None:
+    """Its rows are sound and have the same ids, but they are of other photos."""
+    want = state(collection)
+    for seed in range(12):
+        write_photo(tmp_path / "others" / f"{seed}.png", seed=100 + seed)
+    with Collection.open(tmp_path / "other", create=True, embedder=FakeEmbedder()) as other:
+        other.index(tmp_path / "others")
+        [foreign] = other.home.glob("vectors-*")
+    [own] = collection.home.glob("vectors-*")
+    kept = own.read_bytes()
+    for strange in (foreign.read_bytes(), _of_generation(7, kept)):
+        collection.close()
+        own.write_bytes(strange)
+        collection = Collection.open(collection.home, embedder=FakeEmbedder())
+        with pytest.raises(DamagedHomeError, match="is the vector file of another collection"):
+            collection.query("id:1")
+        assert not collection.verify().ok
+        assert collection.verify(repair=True).lost == ()
+        assert state(collection) == want and collection.verify().ok
+        [own] = collection.home.glob("vectors-*")
+
+
+def _of_generation(number: int, data: bytes) -> bytes:
+    """The same vector file with another number, as one that lay beside it (docs/vector-format.md)."""
+    fields = data[:24] + number.to_bytes(8, "little") + data[32:64]
+    return fields + zlib.crc32(fields).to_bytes(4, "little") + data[68:]
 
 
 def test_repair_says_what_cannot_be_restored(collection: Collection, photo_folder: Path) -> None:

@@ -87,7 +87,7 @@ def refine(
     fingerprint = source.generation.fingerprint
     if basis.pca is not None:
         fingerprint = replace(fingerprint, dimension=basis.pca.matrix.shape[1])
-    made = Generation(number, fingerprint, 0, kind=side + REFINED, recipe={**recipe, **opened.place.recipe()})
+    made = Generation(number, fingerprint, 0, kind=side + REFINED, recipe=recipe)
     rows = (basis.apply(source.vectors(part)) for part in _parts(ids))
     made = _build(opened, made, ids, rows, recall, progress)
     if wanted.augment:
@@ -106,8 +106,8 @@ def _build(
     progress: Progress | None,
 ) -> Generation:
     """Write rows (in parts, in the order of the ids) and their index to where a generation lies; commits nothing."""
-    opened.place.begin(empty.kind, empty.number, empty.fingerprint.dimension, "float32")
-    with closing(opened.at(empty)) as search:
+    mark = opened.place.begin(empty.kind, empty.number, empty.fingerprint.dimension, "float32")
+    with closing(opened.at(replace(empty, recipe={**empty.recipe, **mark}))) as search:
         done = 0
         for part in rows:
             mine = ids[done : done + len(part)]

@@ -96,7 +96,11 @@ class _Mending:
         """Keep the vectors of a doubtful record where everything that can be asked agrees with it, else forget them."""
         opened = self._opened
         if kind == IMAGES and self._agrees(generation):
-            opened.store.set_index(generation.number, None, None)
+            from dinosearch.vectors import without_mark
+
+            with opened.store.transaction() as tx:
+                tx.set_index(generation.number, None, None)
+                tx.set_recipe(generation.number, without_mark(generation.recipe))  # it may be what is damaged
             return
         opened.drop_generation(kind)
         told = (
@@ -159,11 +163,12 @@ class _Mending:
             basis = opened.basis(kind) or Basis()
         except DamagedHomeError:
             return  # it is made anew as a whole
-        from dinosearch.vectors import VectorFile
+        from dinosearch.vectors import VectorFile, tag_of
 
         self._problems.append(problem)
         dimension = generation.fingerprint.dimension if basis.pca is None else basis.pca.matrix.shape[1]
-        held = VectorFile.rescue(opened.home.vectors(generation.number), dimension, generation.number)
+        path, number = opened.home.vectors(generation.number), generation.number
+        held = VectorFile.rescue(path, dimension, number, tag_of(generation.recipe))
         if held < generation.rows:
             with opened.store.transaction() as tx:
                 tx.set_index(generation.number, None, None)

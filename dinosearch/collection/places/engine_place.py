@@ -98,21 +98,18 @@ class EnginePlace:
         assert self._store is not None, "the store is opened first"
         return self._store.writer(str(self.path))
 
-    def recipe(self) -> dict[str, str]:
-        return {ENGINE: self.engine.kind}
-
     def holds(self, kind: str) -> bool:
         named = without_side(kind)
         return named != DIFFUSION and (named != REGIONS or self.engine.parts)
 
-    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> None:
+    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> dict[str, str]:
         if not self.holds(kind):
             raise not_here(self.path, kind)
         assert self._store is not None, "the store is opened first"
         if without_side(kind) == PATCHES:
             with self._store.transaction() as tx:
                 tx.make_packed(number)
-            return
+            return {ENGINE: self.engine.kind}
         held = self.engine.numbers()
         if max(held, default=0) > self._begun():
             raise CollectionMismatchError(
@@ -123,6 +120,7 @@ class EnginePlace:
             self.engine.drop(number)  # a left-over of a process of ours that was killed
         self._store.set_setting(_BEGUN, number)
         self.engine.open(number, dimension, None, each).ensure()
+        return {ENGINE: self.engine.kind}
 
     def keep_basis(self, number: int, data: bytes) -> None:
         assert self._store is not None, "the store is opened first"

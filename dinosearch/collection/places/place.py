@@ -62,16 +62,12 @@ class Place(Protocol):
         """Hold the one writer's lock; see `Home.writer`."""
         ...
 
-    def recipe(self) -> dict[str, str]:
-        """What every generation here is marked with."""
-        ...
-
     def holds(self, kind: str) -> bool:
         """Whether rows of this kind can be kept here."""
         ...
 
-    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> None:
-        """Make the empty place of a generation's vectors, of which an image has `each`."""
+    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> dict[str, str]:
+        """Make the empty place of vectors, of which an image has `each`; gives what their recipe is marked with."""
         ...
 
     def keep_basis(self, number: int, data: bytes) -> None:
@@ -136,17 +132,16 @@ class LocalPlace:
     def writer(self) -> AbstractContextManager[None]:
         return self._home.writer()
 
-    def recipe(self) -> dict[str, str]:
-        return {}
-
     def holds(self, kind: str) -> bool:
         return True
 
-    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> None:
-        from dinosearch.vectors import VectorFile
+    def begin(self, kind: str, number: int, dimension: int, coding: str, each: int = 1) -> dict[str, str]:
+        from dinosearch.vectors import VectorFile, new_mark, tag_of
 
+        mark = new_mark()
         # Left-over files are overwritten.
-        VectorFile.create(self._home.vectors(number), dimension, number, coding=coding).close()
+        VectorFile.create(self._home.vectors(number), dimension, number, tag_of(mark), coding).close()
+        return mark
 
     def keep_basis(self, number: int, data: bytes) -> None:
         with atomic_path(self._home.basis(number)) as temporary:
