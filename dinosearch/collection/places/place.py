@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
 
 from dinosearch.collection.kinds import REGIONS
-from dinosearch.errors import CollectionMismatchError, SettingError
+from dinosearch.errors import CollectionMismatchError, DamagedHomeError, SettingError
 from dinosearch.home import Home, atomic_path, listed
 from dinosearch.protocols import Progress
 from dinosearch.records import Generation
@@ -118,6 +118,7 @@ class LocalPlace:
         return self._home.named
 
     def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
+        self._refuse_loss()
         if create and not read_only:
             self._home.create()
         else:
@@ -128,6 +129,22 @@ class LocalPlace:
 
     def require(self) -> None:
         self._home.require()
+
+    def _refuse_loss(self) -> None:
+        """Raise where the database is gone or empty beside vectors, which are only ever written after it."""
+        file = self._home.metadata
+        if (file.exists() and file.stat().st_size) or not self._home.path.is_dir():
+            return
+        from dinosearch.vectors.header import HEADER_BYTES
+
+        if any(path.stat().st_size > HEADER_BYTES for path in listed(self._home.path, "vectors-*.f32")):
+            state = "empty" if file.exists() else "missing"
+            raise DamagedHomeError(
+                f"{file} is {state}, though vectors lie beside it: which files they are of, labels, verdicts and all "
+                "else that was kept there is lost, and cannot be told from the vectors by verify --repair; put "
+                f"{file.name} back from a backup, or delete {self._home.path} and run: dinosearch index FOLDER "
+                f"{self.named}"
+            )
 
     def writer(self) -> AbstractContextManager[None]:
         return self._home.writer()
