@@ -8,9 +8,12 @@ import gc
 import io
 import keyword
 import os
+import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from types import FrameType
 from typing import IO, Any
 
 import click
@@ -22,6 +25,8 @@ from dinosearch.cli.output import notice, printable
 from dinosearch.errors import DinosearchError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+IMPATIENCE = 1.0
+"""Seconds after which a second Ctrl-C says that the end takes too long."""
 RESUMABLE = ("index", "embed", "import", "benchmark", "migrate", "curate")
 BRIEF = ("query", "explain", "info", "remove", "confirm", "reject")
 """Verbs over before the threads of NumPy's products are worth their start, 0.1 s of a query, or garbage is worth a
@@ -165,6 +170,8 @@ def run() -> None:
         # A terminal that is not UTF-8 gets escapes for what it cannot show, not a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started this has it ignored
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         cli(prog_name="dinosearch", obj=OWN_PROCESS)
     except KeyboardInterrupt:
@@ -173,6 +180,16 @@ def run() -> None:
         if not isinstance(end.code, int):
             raise
         _leave(end.code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """The first Ctrl-C ends the work in order; others at once are the same wish, and a later one ends the process.
+
+    An exception in the middle of closing what is open would leave it half closed, with a traceback.
+    """
+    now = time.monotonic()
+    signal.signal(number, lambda *_: os._exit(INTERRUPTED) if time.monotonic() - now > IMPATIENCE else None)
+    raise KeyboardInterrupt
 
 
 def _leave(code: int) -> None:

@@ -96,6 +96,32 @@ def test_only_what_a_verb_needs_is_loaded(folder: Path) -> None:
     assert "torch" not in found["query id:1"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_many_interrupts_at_once_end_without_a_traceback(folder: Path) -> None:
+    """The later ones come while connections are closed."""
+    slow = """
+import os, signal
+import dinosearch.collection as front
+from sqlalchemy.engine.default import DefaultDialect
+
+def close(self, connection):
+    os.kill(os.getpid(), signal.SIGINT)
+    connection.close()
+
+def files(self, where=None):
+    self.info()
+    os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+front.Collection.files, DefaultDialect.do_close, DefaultDialect.do_terminate = files, close, close
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", slow + DRIVER, "export", "-"],
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "dinosearch: interrupted\n")
+
+
 @pytest.mark.slow
 def test_interrupted_by_a_signal_then_run_again(tmp_path: Path) -> None:
     for i in range(120):
