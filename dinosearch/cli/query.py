@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,8 +216,17 @@ def write_hits(hits: Sequence[Hit], *, as_json: bool, paths: bool = False, null:
         _write_table(hits, coloured())
 
 
+def _path_width(hits: Sequence[Hit]) -> int:
+    """To what paths are padded: the longest that leaves its row a place on the terminal; longer ones are whole too."""
+    beside = len(f"{len(hits)}  0.0000    id:{max((hit.id for hit in hits), default=0)}")
+    beside += len("  ~100%") * any(hit.confidence is not None for hit in hits)
+    beside += len("  box 0.000,0.000,0.000,0.000") * any(hit.box is not None for hit in hits)
+    room = shutil.get_terminal_size().columns - beside
+    return max((length for hit in hits if (length := len(shown(hit.path))) <= room), default=0)
+
+
 def _write_table(hits: Sequence[Hit], colour: bool) -> None:
-    rank, path = len(str(len(hits))), max((len(shown(hit.path)) for hit in hits), default=0)
+    rank, path = len(str(len(hits))), _path_width(hits)
     for hit in hits:
         cells = [f"{hit.rank:>{rank}}", f"{hit.score:.4f}", f"{shown(hit.path):<{path}}", f"id:{hit.id}"]
         if colour:

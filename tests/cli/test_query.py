@@ -92,6 +92,18 @@ def test_a_path_that_is_no_utf8_keeps_its_bytes(run: Run, tmp_path: Path) -> Non
     assert r"caf\udce9\n.png  id:1" in run("query", query).stdout
 
 
+def test_one_long_path_widens_no_other_row(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(len(str(tmp_path)) + 50))
+    names = [f"{'deep/' * 40}x.png", "a.png", "longer.png"]
+    paths = [write_photo(tmp_path / "photos" / name, seed=number) for number, name in enumerate(names)]
+    run("index", "photos")
+    lines = run("query", paths[1], "--include-self", "--rerank", "fast").stdout.splitlines()
+    assert len(lines) == 3 and sorted(line.split()[2] for line in lines) == sorted(map(str, paths))
+    places = {Path(line.split()[2]).name: line.index("id:") for line in lines}
+    assert places["a.png"] == places["longer.png"]  # both padded
+    assert all(len(line) < len(str(tmp_path)) + 50 for line in lines if "deep" not in line)
+
+
 def test_every_kind_of_query_image(run: Run, indexed: Path, embedders) -> None:
     photo = indexed / "05.png"
     by_path = objects(run("query", photo, "--json", "--include-self"))
