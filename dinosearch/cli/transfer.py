@@ -9,6 +9,7 @@ import click
 
 from dinosearch.cli.options import Settings, opened, recall_option, verb
 from dinosearch.cli.output import counted, emit, say, shown
+from dinosearch.errors import ExportError
 
 if TYPE_CHECKING:
     from dinosearch.collection.keeping.received import Delivery
@@ -57,8 +58,9 @@ def import_(settings: Settings, folder: str, recall: float) -> int:
     """
     from dinosearch.cli.index import report
 
+    delivery = _delivery(folder)
     with opened(settings, create=True) as (collection, progress):
-        summary = collection.import_(_delivery(folder), recall=recall, progress=progress)
+        summary = collection.import_(delivery, recall=recall, progress=progress)
     return report(summary, settings)
 
 
@@ -68,4 +70,14 @@ def _delivery(folder: str) -> str | Delivery:
 
     if "://" not in folder and not os.path.isdir(folder):
         raise click.UsageError(f"there is no folder {folder!r}")
-    return ShardDelivery(folder) if is_delivery(folder) else folder
+    if not is_delivery(folder):
+        return folder
+    if "://" not in folder:
+        from dinosearch.analysis.curation import is_curation
+
+        if is_curation(folder):
+            raise ExportError(
+                f"{folder} is what dinosearch curate wrote: a list of chosen images, without vectors; run that curate "
+                "again with --copy CHOSEN, and take in the images with: dinosearch index CHOSEN"
+            )
+    return ShardDelivery(folder)

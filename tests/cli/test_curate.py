@@ -87,6 +87,13 @@ def test_samples_are_chosen_as_a_person_would(folder: Path, curated: Result) -> 
     assert told["reasons"]["retrieved"] == len(brought)
 
 
+def test_import_of_a_curation_says_what_it_is(folder: Path, curated: Result) -> None:
+    refused = invoke("import", folder / "out", "--home", folder / "other")
+    assert refused.exit_code == 2 and not (folder / "other").exists()
+    assert f"{folder / 'out'} is what dinosearch curate wrote" in refused.stderr
+    assert f"dinosearch index CHOSEN --home {folder / 'other'}" in refused.stderr
+
+
 def test_the_sheet_shows_every_step(folder: Path, curated: Result) -> None:
     page = (folder / "sheet.html").read_text(encoding="utf-8")
     for words in ("1 copy went", "1 too near to a reference", "retrieved by seeds", "not reached by any seed"):

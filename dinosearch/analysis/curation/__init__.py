@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from dinosearch.lazy import later
 
 if TYPE_CHECKING:
+    from dinosearch.analysis.curation.ledger import is_curation
     from dinosearch.analysis.curation.manifest import CurationSummary, kept, rows
     from dinosearch.analysis.curation.putting import Materialised, materialise
     from dinosearch.analysis.curation.recipe import CurationRecipe
     from dinosearch.analysis.curation.run import curate
 
-__all__ = ["Materialised", "CurationRecipe", "CurationSummary", "curate", "kept", "materialise", "rows"]
+__all__ = ["Materialised", "CurationRecipe", "CurationSummary", "curate", "is_curation", "kept", "materialise", "rows"]
 
 __getattr__ = later(
     __name__,
@@ -21,6 +22,7 @@ __getattr__ = later(
         "CurationRecipe": ".recipe",
         "CurationSummary": ".manifest",
         "curate": ".run",
+        "is_curation": ".ledger",
         "kept": ".manifest",
         "materialise": ".putting",
         "rows": ".manifest",

@@ -25,9 +25,18 @@ from dinosearch.errors import SettingError
 from dinosearch.home import Home, atomic_path, listed, sha256_file
 
 SCHEMA = "dinosearch-curation-1"
-MANIFEST, SUMMARY = "manifest.jsonl", "summary.json"
+PLAN, MANIFEST, SUMMARY = "plan.json", "manifest.jsonl", "summary.json"
 _FAULTS = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
 _WORDS = {"recipe": "setting", "pool": "pool", "against": "reference set", "seeds": "seed set"}
+
+
+def is_curation(folder: str | Path) -> bool:
+    """Whether `curate` has begun or finished something in a folder."""
+    try:
+        plan = json.loads((Path(folder) / PLAN).read_text(encoding="utf-8"))
+        return str(plan["schema"]).startswith("dinosearch-curation-")
+    except _FAULTS:
+        return False
 
 
 class Step:
@@ -115,7 +124,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._plan = folder / "plan.json"
+        self._plan = folder / PLAN
 
     @contextmanager
     def writer(self) -> Iterator[None]:
