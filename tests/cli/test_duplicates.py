@@ -117,6 +117,13 @@ def test_what_makes_no_sense(run: Run, indexed: Path, arguments: tuple[str, ...]
     assert result.exit_code == 2 and said in result.stderr and "Traceback" not in result.stderr
 
 
+def test_between_folders_with_nothing_of_the_collection(run: Run, indexed: Path, tmp_path: Path) -> None:
+    refused = run("duplicates", "--between", indexed, "--and", tmp_path / "else where")
+    assert refused.exit_code == 2 and refused.stdout == ""
+    assert f"nothing of the collection lies in {tmp_path / 'else where'}" in refused.stderr
+    assert f"dinosearch index '{tmp_path / 'else where'}'" in refused.stderr
+
+
 @pytest.fixture
 def trashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was moved, to nowhere."""

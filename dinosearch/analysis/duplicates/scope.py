@@ -7,6 +7,7 @@ folders an image with files in two folders is two nodes, which have nothing to d
 from __future__ import annotations
 
 import os
+import shlex
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dinosearch.errors import SettingError
+from dinosearch.errors import ImageNotFoundError, SettingError
 
 if TYPE_CHECKING:
     from dinosearch.collection import Collection
@@ -71,6 +72,9 @@ class Nodes:
         places: (n,) int64 of the place that it lies in; in `between` 1 for the first folder, 2 for the second, 3 for
             both.
         files: (n,) int64 how many files each is.
+
+    Raises:
+        ImageNotFoundError: one of the two folders has nothing of the collection.
     """
 
     def __init__(self, collection: Collection, scope: Scope) -> None:
@@ -95,6 +99,12 @@ class Nodes:
             nodes = nodes[first]
             nodes[sides == 2, 1] = _SIDES
         self.ids, self.places = nodes[:, 0].copy(), nodes[:, 1].copy()
+        for side, folder in enumerate(scope.between or (), 1):
+            if not (self.places & side).any() and not collection.ids_under(folder):
+                raise ImageNotFoundError(
+                    f"nothing of the collection lies in {folder}, so there is nothing to compare; add it with: "
+                    f"dinosearch index {shlex.quote(folder)}"
+                )
 
     def __len__(self) -> int:
         return len(self.ids)
