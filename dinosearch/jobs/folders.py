@@ -84,9 +84,12 @@ class LocalFolder:
 
         Raises:
             HomeLockedError: another job writes here.
+            SettingError: it is a file.
         """
         from filelock import FileLock, Timeout
 
+        if self.path.exists() and not self.path.is_dir():
+            raise SettingError(f"{self.name} is a file, and shards lie in a folder; name another by --out")
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / "writer.lock", timeout=0)
         try:

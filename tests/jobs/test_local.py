@@ -263,3 +263,11 @@ def test_killed_at_any_moment_it_resumes(tmp_path: Path, photo_folder: Path) -> 
     assert len(kept) >= 3
     assert start("killed").wait() == 0
     assert files(out) == wanted and not list(out.rglob("*.tmp"))
+
+
+def test_shards_do_not_lie_in_a_file(run: Run, photo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"mine")
+    result = run("embed", photo_folder, "--out", tmp_path / "taken")
+    assert result.exit_code == 2
+    assert "taken is a file" in result.stderr and "Traceback" not in result.stderr
+    assert (tmp_path / "taken").read_bytes() == b"mine"
