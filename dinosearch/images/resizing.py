@@ -63,6 +63,8 @@ def prepare_pixels(
 def upright(image: Image.Image | np.ndarray | Any) -> tuple[Image.Image, ImageInfo]:
     """The image as upright RGB; arguments and errors as `prepare_pixels`."""
     if isinstance(image, Image.Image):
+        if 0 in image.size:
+            raise ValueError(f"an image of {image.width} x {image.height} has no pixels")
         exif = read_exif(image)
         rgb, turn = to_rgb(image), transposition(exif)
         if turn is not None:

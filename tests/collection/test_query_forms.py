@@ -150,3 +150,35 @@ def test_the_model_may_be_wrapped(tmp_path: Path, photo_folder: Path) -> None:
         assert [one.fingerprint.checkpoint for one in wrapped] == ["fake", "other"]
         # A migration embeds by the model itself; the queries after it go through what is around it.
         assert [one.asked for one in wrapped] == [13, 1]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("rerank", ["fast", "balanced"])
+def test_more_hits_than_images_cost_no_memory(collection: Collection, rerank: str) -> None:
+    every = collection.query(3, k=50, rerank=rerank)
+    assert len(every) == len(collection.ids()) - 1
+    assert collection.query(3, k=10**15, rerank=rerank) == every
+    assert collection.search_vectors(collection.vectors()[1], k=10**15)[0] == collection.query(
+        collection.vectors()[1][0], k=50, rerank="fast"
+    )
+
+
+@pytest.mark.parametrize("k", [1.5, "3", None])
+def test_a_number_of_hits_is_whole(collection: Collection, k: object) -> None:
+    with pytest.raises(TypeError, match="number of hits"):
+        collection.query(3, k=k)  # type: ignore[arg-type]
+
+
+def test_a_negative_that_is_no_list_is_not_taken_apart(collection: Collection) -> None:
+    with pytest.raises(TypeError, match=r"negative=\['id:2'\]"):
+        collection.query(3, negative="id:2")
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1), "a", ("0", "0", "1", "1"), (0, 0, 1, 1, 1), ()])
+def test_a_box_has_four_numbers(collection: Collection, box: object) -> None:
+    with pytest.raises(SettingError, match="is no box"):
+        collection.query(3, box=box)  # type: ignore[arg-type]
+
+
+def test_a_picture_without_pixels_is_refused(collection: Collection) -> None:
+    with pytest.raises(ValueError, match="no pixels"):
+        collection.query(Image.new("RGB", (0, 10)))

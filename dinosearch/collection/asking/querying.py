@@ -5,6 +5,7 @@ The search itself is `vectors`' business and the records are `store`'s; here the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
@@ -36,6 +37,7 @@ Weights = Sequence[float]
 T = TypeVar("T")
 FEW = 16
 """Vectors of a question that is answered in some milliseconds; more are products that NumPy computes on its own."""
+_FEW_RANKS = 10_000  # for so many it is not worth while to count the images
 
 
 class Query:
@@ -72,6 +74,8 @@ class Query:
         """Answer one query made of all the images together."""
         if not images:
             raise ValueError("a query needs at least one image")
+        if isinstance(negative, (str, bytes, os.PathLike)):
+            raise TypeError(f"negative is a list of images; write: negative=[{negative!r}]")
         skip: Skip = frozenset()
         if not self._asked.include_self:
             skip = frozenset(identity(image) for image in (*images, *negative)) - {None}
@@ -103,7 +107,8 @@ class Query:
             direction = search.direction(texts)
 
         def answer() -> list[Hit]:
-            ids, scores = search.find(direction, self._asked.k, self._allowed(), self._where(), exact=self._asked.exact)
+            depth = self._depth(self._asked.k)
+            ids, scores = search.find(direction, depth, self._allowed(), self._where(), exact=self._asked.exact)
             return self._hits(ids, scores, self._places(ids), frozenset(), Trust(self._asked.threshold))
 
         return at_one_state(self._opened, answer)
@@ -169,9 +174,13 @@ class Query:
         from dinosearch.collection.asking.regions import RegionSearch
 
         search = RegionSearch(self._opened, self._embedder())
-        depth = asked.k + len(skip)
+        depth = self._depth(asked.k + len(skip))
         ids, scores, boxes = search.find(images[0], depth, self._allowed(), self._where(), exact=asked.exact)
         return self._hits(ids, scores, self._places(ids), skip, Trust(asked.threshold), boxes)
+
+    def _depth(self, wanted: int) -> int:
+        """The ranks to look at: searches take memory for each of them, also where there are not so many images."""
+        return wanted if wanted <= _FEW_RANKS else min(wanted, max(1, len(self._opened.live_ids())))
 
     def _allowed(self) -> np.ndarray | None:
         """The ids that the filter leaves; None for all, and where the place is given the filter itself."""
@@ -187,7 +196,7 @@ class Query:
     def _search(self, queries: np.ndarray, skip: Skip) -> list[list[Hit]]:
         trust = Trust.of(self._opened, self._asked.threshold, self._asked.precision)
         # Each skipped name hides at most one id, so that many more are asked for.
-        depth = self._asked.k + len(skip)
+        depth = self._depth(self._asked.k + len(skip))
         if trust.threshold is not None and self._asked.plan:
             depth = max(depth, self._asked.plan.top)  # behind a rank below the threshold may be one above it
         ids, scores = self._ranked(queries, depth, self._allowed())

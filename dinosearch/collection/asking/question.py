@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from dinosearch.errors import SettingError
@@ -24,6 +26,7 @@ class Asked:
     """The arguments of `Collection.query`, which explains them.
 
     Raises:
+        TypeError: `k` is no whole number.
         ValueError: `k` below 1.
         SettingError: a stage, preset or precision that does not exist.
     """
@@ -40,6 +43,10 @@ class Asked:
     regions: bool | None = None
 
     def __post_init__(self) -> None:
+        try:
+            operator.index(self.k)
+        except TypeError:
+            raise TypeError(f"k is the number of hits wanted, a whole one, not {self.k!r}") from None
         if self.k < 1:
             raise ValueError(f"k is the number of hits wanted, at least 1, not {self.k}")
         if self.precision is not None and not 0 < self.precision < 1:
@@ -72,8 +79,11 @@ def box_within(box: Box, width: int, height: int) -> Box:
     Numbers that are all at most 1 are fractions, others pixels of the upright image.
 
     Raises:
-        SettingError: right is not beyond left, bottom not below top, a number is none, or nothing of it is inside.
+        SettingError: these are not four numbers, right is not beyond left, bottom not below top, a number is none, or
+            nothing of it is inside.
     """
+    if len(box) != 4 or not all(isinstance(number, Real) for number in box):
+        raise SettingError(f"{box!r} is no box; give left, top, right, bottom, such as: (0.2, 0.1, 0.6, 0.8)")
     shown = ",".join(f"{number:g}" for number in box)
     sides = (1.0, 1.0) if max(box) <= 1 else (float(width), float(height))
     left, right = (min(max(box[i] / sides[0], 0.0), 1.0) for i in (0, 2))
