@@ -193,7 +193,10 @@ def test_own_photos_in_class_folders(tmp_path: Path) -> None:
     ("arguments", "why"),
     [
         (["nope", "--data", "."], "there is no data set 'nope'"),
-        (["roxford5k", "--data", "absent"], "absent does not exist"),
+        (
+            ["roxford5k", "--data", "absent"],
+            "absent does not exist; name the place of Revisited Oxford (2018): gnd_roxford5k.pkl",
+        ),
         (["cub", "--data", ".", "--distractors", "."], "cub takes no distractors"),
         (
             ["roxford5k", "--data", "{set}", "--ablate", "colour=red"],

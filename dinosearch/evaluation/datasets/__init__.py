@@ -266,7 +266,7 @@ def load(name: str, data: Path, *, distractors: Path | None = None) -> Dataset:
     data = Path(os.path.abspath(data))
     if not data.exists():
         raise DatasetError(
-            f"{data} does not exist; name what you have of {loader.title}, to be had at {loader.published}"
+            f"{data} does not exist; name the place of {loader.title}: {loader.files} ({loader.published})"
         )
     if not data.is_dir() and loader.read is not folder.read:
         raise DatasetError(f"{data} is a file; name the folder that holds {loader.files}")
