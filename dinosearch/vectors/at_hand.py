@@ -11,7 +11,7 @@ from dinosearch.vectors.exact import Candidates, gathered
 from dinosearch.vectors.ranking import GATHER, SLACK, products_of
 from dinosearch.vectors.threads import in_parallel, split
 
-# What is worth a thread of its own, of which each takes 0.1 to 0.2 ms to begin: about a millisecond.
+# What is worth a thread of its own, as waking the pool takes 0.2 to 0.8 ms: about a millisecond.
 _MULTIPLIED = 1 << 25  # numbers multiplied as matrices; by rows, as each thread brings those of its own into the cache
 _SETTLED = 1 << 19  # numbers multiplied in float64
 _CELLS = 1 << 20  # scores held at once by a thread

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from dinosearch.errors import DamagedHomeError
+from dinosearch.errors import DamagedHomeError, NoVectorError
 from dinosearch.protocols import Progress
 from dinosearch.records import BuiltIndex, Generation, ImageFacts, Published
 from dinosearch.store import MetadataStore
@@ -86,7 +86,7 @@ class PackedSearch:
             held = self._store.packed(self.generation.number, part)
             for key in part:
                 if key not in held:
-                    raise KeyError(key)
+                    raise NoVectorError(key)
                 if not self._is_sound(held[key]):
                     raise DamagedHomeError(
                         f"the {self.generation.kind} of image id:{key} do not match their checksum; mend them with: "
