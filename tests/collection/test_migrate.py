@@ -142,6 +142,26 @@ def test_an_interrupted_change_goes_on(collection: Collection, photo_folder: Pat
     check_answers(collection, second, photo_folder)
 
 
+def test_a_way_back_that_was_interrupted_refines_what_it_embedded(
+    collection: Collection, photo_folder: Path, fake_embedder: FakeEmbedder
+) -> None:
+    collection.refine(augment=1)
+    collection.migrate(embedder=OtherEmbedder())
+    write_photo(photo_folder / "late.png", 77)
+    collection.index(photo_folder)
+
+    def stop(stage: str, done: int, total: int | None) -> None:
+        if stage == "refine":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # when the late photo has its vector, which the next run finds
+        collection.migrate_back(embedder=fake_embedder, progress=stop)
+    collection.migrate_back(embedder=fake_embedder)
+    assert collection.is_refined and not collection.verify().problems
+    hits = collection.query(str(photo_folder / "late.png"), k=50, rerank="fast")
+    assert len({hit.id for hit in hits}) == collection.info().images - 1
+
+
 def test_an_interrupted_migration_leaves_no_decoder(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dinosearch.images.workers.pool._AHEAD", 1)  # it still waits for room when the model fails
     with pytest.raises(KeyboardInterrupt) as told:

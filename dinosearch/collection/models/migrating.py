@@ -139,7 +139,8 @@ class Migration:
         started, opened, side = time.monotonic(), self._opened, self._side
         before = opened.generation
         recall = recall or (before.index.recall_target if before.index else RECALL)
-        changed = sides.tidy(opened, side, self._progress)
+        if sides.tidy(opened, side, self._progress):
+            sides.mark_behind(opened, side)
         embedded, left = self._embed()
         report = MigrationReport(
             "incomplete",
@@ -149,7 +150,7 @@ class Migration:
             tuple(left),
         )
         if not left or leave_behind:
-            made = self._derive(recall, side == NEXT or changed or embedded > 0)
+            made = self._derive(recall, side == NEXT or sides.is_behind(opened, side))
             opened.update_index(recall, self._progress, opened.searched_of(side))
             calibrated = side == NEXT and any(opened.store.setting(key) for key in sides.OF_A_MODEL[1:])
             sides.swap(opened, side)
@@ -191,6 +192,7 @@ class Migration:
         if not len(todo):
             return 0, []
         embedder, rereading = self._embedder(), self._rereading()
+        sides.mark_behind(self._opened, self._side)
         total = len(self._opened.store.placed_ids())
         done, embedded = total - len(todo), 0
         with Behind() as behind, closing(rereading.batches(todo, batch_of(embedder))) as batches:

@@ -20,6 +20,22 @@ from dinosearch.protocols import Progress
 
 OF_A_MODEL = ("weights", LEARNED, SETTING)
 """Settings that belong to the vectors that answer; those of another side lie in the recipe of its images."""
+_BEHIND = "behind"
+"""In the recipe of a side's images: what was made from all of them, as refined vectors are, is of earlier ones. It stays
+when a change of the model is interrupted, so that the next run knows."""
+
+
+def mark_behind(opened: OpenedHome, side: str) -> None:
+    """Note, before a side's images change, that what is made from all of them has to be made again."""
+    images = opened.search(side + IMAGES).generation
+    with opened.store.transaction() as tx:
+        tx.set_recipe(images.number, {**images.recipe, _BEHIND: True})
+    opened.now()
+
+
+def is_behind(opened: OpenedHome, side: str) -> bool:
+    """Whether `mark_behind` was called since this side answered last."""
+    return bool(opened.search(side + IMAGES).generation.recipe.get(_BEHIND))
 
 
 def drop(opened: OpenedHome, side: str) -> int:
@@ -56,7 +72,8 @@ def swap(opened: OpenedHome, side: str) -> None:
                 tx.drop_generations(KEPT + kind)
         tx.rename_generations(names | {side + kind: kind for kind in kinds_of(held, side)})
         tx.set_recipe(now.number, {**now.recipe, "settings": kept})
-        tx.set_recipe(then.number, {key: value for key, value in then.recipe.items() if key != "settings"})
+        own = {key: value for key, value in then.recipe.items() if key not in ("settings", _BEHIND)}
+        tx.set_recipe(then.number, own)
         for key in OF_A_MODEL:
             tx.set_setting(key, aside.get(key))
         tx.let_wait(np.intersect1d(waiting, rows), False)
