@@ -21,8 +21,8 @@ from dinosearch.protocols import Progress
 OF_A_MODEL = ("weights", LEARNED, SETTING)
 """Settings that belong to the vectors that answer; those of another side lie in the recipe of its images."""
 _BEHIND = "behind"
-"""In the recipe of a side's images: what was made from all of them, as refined vectors are, is of earlier ones. It stays
-when a change of the model is interrupted, so that the next run knows."""
+"""In the recipe of a side's images: what was made from all of them, as refined vectors are, is of earlier ones. It
+stays when a change of the model is interrupted, so that the next run knows."""
 
 
 def mark_behind(opened: OpenedHome, side: str) -> None:
