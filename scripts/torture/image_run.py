@@ -164,9 +164,9 @@ def examine(
 
 
 def allowed_seconds(path: str, asked: int) -> float:
-    """The limit of a file, with a second for the watch over it and the machine's noise, and what its size adds."""
+    """What a file may take: more than the limit of a decoder, as the watch over it and a busy machine take time too."""
     size = os.path.getsize(path) if os.path.exists(path) else 0
-    return SECONDS + 1 + size / (8 << 20) + asked / (256 << 20)
+    return SECONDS + size / (8 << 20) + asked / (256 << 20)
 
 
 def kind_of(reason: str) -> str:

@@ -53,7 +53,7 @@ class DecodePool:
         preprocessing: Preprocessing,
         patch: int = 14,
         workers: int | None = None,
-        timeout: float = 10.0,
+        timeout: float = 8.0,
         taken: int = 1,
     ) -> None:
         """Prepare a pool; nothing is started yet.
