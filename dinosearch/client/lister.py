@@ -39,6 +39,11 @@ class ClientLister:
         return int(self._transport.get(self._path)["state"])
 
     @property
+    def images_state(self) -> int:
+        """As `Collection.images_state`."""
+        return int(self._transport.get(self._path)["images_state"])
+
+    @property
     def is_refined(self) -> bool:
         """As `Collection.is_refined`."""
         return bool(self._transport.get(self._path)["is_refined"])

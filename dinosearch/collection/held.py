@@ -51,6 +51,11 @@ class CollectionHeld:
         return self._opened.store.changes()
 
     @property
+    def images_state(self) -> int:
+        """As `state`, but it stays as it is when something is only said of images: labels, verdicts, no duplicates."""
+        return self._opened.store.contents()
+
+    @property
     def is_refined(self) -> bool:
         """Whether refined vectors are searched in place of the model's own, which `vectors` hands out all the same."""
         opened = self._opened

@@ -94,6 +94,11 @@ class Served:
             yield opened
 
     @property
+    def identity(self) -> Identity | None:
+        """Which home is open: another one that came in its place has another."""
+        return self._identity
+
+    @property
     def is_own(self) -> bool:
         """Whether it was opened here, and not handed over open."""
         return self._opener is not None

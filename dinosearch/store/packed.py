@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Ta
 from dinosearch.store.dialects import Dialect
 from dinosearch.store.migrations import note_schema
 from dinosearch.store.reading import CHUNK, Reader, chunks
+from dinosearch.store.tables import generations
 
 COMMON = 0
 """The id under which lies what is of no image; those of images begin with 1."""
@@ -28,7 +29,7 @@ class Packing:
 
     _connection: Connection
     _dialect: Dialect
-    _wrote: bool
+    _wrote: set[Table]
 
     def make_packed(self, number: int) -> None:
         """Make the table of a generation; one that is there stays as it is."""
@@ -54,14 +55,14 @@ class Packing:
             self._connection.execute(
                 statement, [{"id": key, "data": rows[key], "sum": _sum(key, rows[key])} for key in part]
             )
-        self._wrote = True
+        self._wrote.add(generations)
 
     def drop_packed(self, number: int, ids: Iterable[int]) -> None:
         """Delete rows; ids without one are ignored."""
         table = _table(number)
         for part in chunks((int(key) for key in ids), CHUNK):
             self._connection.execute(delete(table).where(table.c.id.in_(part)))
-        self._wrote = True
+        self._wrote.add(generations)
 
     def end_packed(self, numbers: Iterable[int]) -> None:
         """Delete whole tables."""
@@ -70,7 +71,7 @@ class Packing:
         self._note()
 
     def _note(self) -> None:
-        self._wrote = True
+        self._wrote.add(generations)
         if self._connection.dialect.name == "sqlite":
             note_schema(self._connection)
 

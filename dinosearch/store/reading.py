@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Values in one IN list: below 32,766, the variables that SQLite allows in a statement (sqlite.org/limits.html).
 CHUNK = 1000
+ONLY_SAID = "only_said"
+"""The setting that counts the transactions which left images, files and vectors as they were."""
 
 _T = TypeVar("_T")
 

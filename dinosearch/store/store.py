@@ -24,7 +24,7 @@ from dinosearch.store.database import Database, file_of
 from dinosearch.store.dialects import dialect_of
 from dinosearch.store.faults import ANEW, translated
 from dinosearch.store.packed import Packed
-from dinosearch.store.reading import damaged_row
+from dinosearch.store.reading import ONLY_SAID, damaged_row
 from dinosearch.store.salvage import Salvaged, salvage
 from dinosearch.store.sums import Sound, is_sound
 from dinosearch.store.tables import generations
@@ -132,6 +132,11 @@ class MetadataStore(Tagged, Packed):
     def changes(self) -> int:
         """Number of writing transactions so far, of all processes; cheap to ask before every query."""
         return self._database.changes()
+
+    def contents(self) -> int:
+        """As `changes`, but it rises only where images, files or vectors may have changed."""
+        with self.one_moment():
+            return self.changes() - int(self.setting(ONLY_SAID) or 0)
 
     def generation(self, kind: str = "images") -> Generation | None:
         """The current generation of a kind; None before the first."""

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, exists, func, insert, select, update
 
 from dinosearch.records import Fingerprint, FoundFile, Generation, ImageFacts, ImageInfo, IndexInfo, Problem
 from dinosearch.store.dialects import dialect_of
 from dinosearch.store.packed import Packing
-from dinosearch.store.reading import CHUNK, chunks
+from dinosearch.store.reading import CHUNK, ONLY_SAID, chunks
 from dinosearch.store.said import Saying
 from dinosearch.store.tables import failures, generations, images, locations, roots, settings, state
 
@@ -22,6 +22,8 @@ from dinosearch.store.tables import failures, generations, images, locations, ro
 # millisecond is left free, so that a filter can name a moment behind every stored one.
 _MAX_TIME = 2**63 - 1_000_000
 _ORPHAN = ~exists().where(locations.c.image_id == images.c.id)
+_CONTENTS = frozenset({images, locations, generations})
+"""What a collection consists of: who writes to none of them has only said something of it, or chosen a setting."""
 _FACTS = [images.c[name] for name in ("id", "width", "height", "format", "taken", "camera", "added")]
 
 
@@ -40,7 +42,7 @@ class Transaction(Saying, Packing):
         self._images: list[dict[str, Any]] = []
         self._places: dict[str, tuple[FoundFile, int] | None] = {}  # None: the path is removed
         self._failures: dict[str, dict[str, Any] | None] = {}  # None: the failure is cleared
-        self._wrote = False
+        self._wrote: set[Table] = set()
 
     def add_image(self, sha256: str, info: ImageInfo) -> int:
         """Store a content that is not stored yet; without a location it counts as removed. Its id is never reused."""
@@ -106,7 +108,7 @@ class Transaction(Saying, Packing):
             "kind": kind,
             "recipe": dict(recipe or {}),
         }
-        self._wrote = True
+        self._wrote.add(generations)
         number = self._connection.execute(insert(generations).returning(generations.c.number), values).scalar_one()
         return Generation(int(number), fingerprint, 0, kind=kind, recipe=dict(recipe or {}))
 
@@ -203,8 +205,15 @@ class Transaction(Saying, Packing):
         self._mark_removed(touched)
         self._flush_failures()
         if self._wrote:
-            self._execute(update(state).values(changes=state.c.changes + 1))
-        self._images, self._places, self._failures, self._wrote = [], {}, {}, False
+            self._count(only_said=self._wrote.isdisjoint(_CONTENTS))
+        self._images, self._places, self._failures, self._wrote = [], {}, {}, set()
+
+    def _count(self, *, only_said: bool) -> None:
+        """Count this transaction; those that only said something twice, so that others can be told from them."""
+        self._execute(update(state).values(changes=state.c.changes + 1))
+        if only_said:
+            before = self._connection.scalar(select(settings.c.value).where(settings.c.key == ONLY_SAID))
+            self.set_setting(ONLY_SAID, int(before or 0) + 1)
 
     def _flush_places(self) -> set[int]:
         """Write the locations; returns the images that may have lost one."""
@@ -247,7 +256,7 @@ class Transaction(Saying, Packing):
             raise ValueError(f"there is no generation {number}")
 
     def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> int:
-        self._wrote = True
+        self._wrote.add(statement.table)
         if rows is not None:
             return self._dialect.many(self._connection, statement, rows)
         return int(self._connection.execute(statement).rowcount)

@@ -99,7 +99,8 @@ def test_what_there_is(photos: Writable) -> None:
     assert either.facets() == known.facets()
     assert either.picture(4, 160) == known.picture(4, 160)
     before = either.state
-    assert before == known.state and either.calibration is None and either.is_refined is False
+    assert before == known.state and either.images_state == known.images_state
+    assert either.calibration is None and either.is_refined is False
     either.refine(augment=2)
     assert either.is_refined and either.state > before
     with pytest.raises(ImageNotFoundError):

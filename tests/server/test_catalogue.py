@@ -106,6 +106,27 @@ def test_another_home_in_its_place_is_opened(home: Path, made: Indexed, tmp_path
         assert client.get("/v1/collections/one").json()["images"] == 1
 
 
+def test_the_map_of_another_home_in_its_place_is_another(home: Path, made: Indexed, tmp_path: Path) -> None:
+    """Though as much was committed to the one as to the other."""
+    with serving(home) as client:
+        before = drawn(client)
+        shutil.rmtree(home)
+        shutil.copytree(made.home, home)
+        with Collection.open(home) as other:
+            other.remove("id:2")
+        assert drawn(client) == [number for number in before if number != 2]
+
+
+def drawn(client: TestClient) -> list[int]:
+    """Ids of the first map that the server gives."""
+    for _ in range(10 * LONG):
+        answer = client.get("/v1/collections/one/map")
+        if answer.status_code == 200:
+            return [point[0] for point in answer.json()["points"]]
+        threading.Event().wait(0.02)
+    raise AssertionError("it is never drawn")
+
+
 def test_a_home_that_was_not_there_is_opened_when_it_comes(home: Path, made: Indexed, tmp_path: Path) -> None:
     late = tmp_path / "late"
     with serving(home, late) as client:

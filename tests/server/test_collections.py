@@ -31,6 +31,7 @@ def test_list(served, collection):
 def test_info(served, collection):
     answer = served.get(HERE).json()
     expected = {**collection.info().to_dict(), "name": NAME, "state": collection.state, "writable": False}
+    expected["images_state"] = collection.images_state
     expected |= {"calibration": None, "is_refined": False}
     assert answer == json.loads(json.dumps(expected))
 

@@ -84,6 +84,56 @@ def test_what_is_said_counts_at_once(alike: tuple[TestClient, Collection], monke
     ended.set()
 
 
+SAID = [
+    ("labels/say", {"labels": [{"id": 1, "label": "tower"}], "given": True}),
+    ("labels/forget", {}),
+    ("verdicts", {"query": 1, "results": [2, 3], "same": True}),
+    ("not-duplicates/say", {"pairs": [[1, 2]]}),
+    ("not-duplicates/forget", {"pairs": [[1, 2]]}),
+]
+
+
+def test_what_is_said_makes_nothing_anew(alike: tuple[TestClient, Collection], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The map and the groups are made once for the images: every answer is of the newest state all the same."""
+    client, collection = alike
+    made: list[str] = []
+
+    def counted(what: str) -> None:
+        whole = getattr(maps, what)
+
+        def make(*arguments: Any, **more: Any) -> Any:
+            made.append(what)
+            return whole(*arguments, **more)
+
+        monkeypatch.setattr(maps, what, make)
+
+    counted("find"), counted("project")
+
+    def states() -> list[int]:
+        groups(client)
+        while (drawn := client.get(f"{HERE}/map")).status_code == 202:
+            time.sleep(0.02)
+        found = client.get(f"{HERE}/duplicates", params={"threshold": 0.9})
+        return [drawn.json()["state"], found.json()["state"]]
+
+    assert states() == [collection.state] * 2 and sorted(made) == ["find", "project"]
+    images = collection.images_state
+    for route, body in SAID:
+        before = collection.state
+        assert client.post(f"{HERE}/{route}", json=body).status_code == 200
+        assert collection.state > before
+        assert states() == [collection.state] * 2
+    assert sorted(made) == ["find", "project"] and collection.images_state == images
+
+    collection.remove("/photos/001.png")
+    assert collection.images_state > images
+    end = time.monotonic() + 60
+    while states() != [collection.state] * 2:
+        assert time.monotonic() < end
+    assert sorted(made) == ["find"] * 2 + ["project"] * 2
+    assert all("001.png" not in names for _, names in groups(client))
+
+
 WRONG = [
     ("not-duplicates/say", {"pairs": [[1, 1]]}, 422),
     ("not-duplicates/say", {"pairs": [[1, 2, 3]]}, 422),

@@ -11,7 +11,7 @@ import pytest
 
 from dinosearch.errors import DamagedHomeError, DinosearchError, FormatVersionError, HomeLockedError
 from dinosearch.home import FORMAT_VERSION
-from dinosearch.records import Label
+from dinosearch.records import Label, Verdict
 from dinosearch.store import MetadataStore, parse_filter
 from tests.store.conftest import put
 
@@ -48,6 +48,25 @@ def test_labels_are_kept_and_replaced_but_a_vote_never_replaces_a_person(store: 
     record = next(iter(store.records([second])))
     assert (record.label, record.label_confidence, record.label_given) == ("dog", 0.25, True)
     assert found(store, "label = MOUSE or confidence < 0.3") == ["/a", "/b"]
+
+
+def test_what_is_said_leaves_the_contents_as_they_are(store: MetadataStore) -> None:
+    first, second = put(store, "/a", "a"), put(store, "/b", "b")
+    before, changes = store.contents(), store.changes()
+    verdict = Verdict("00" * 32, second, True, 0.5, 1, MADE)
+    store.put_verdicts([verdict])
+    store.put_labels([given(first, "cat")])
+    store.put_not_duplicates([(first, second)])
+    store.set_setting("calibration", {"scores": []})
+    store.drop_not_duplicates([(first, second)])
+    assert (store.contents(), store.changes()) == (before, changes + 5)
+    with store.transaction() as transaction:  # a label and an image at once
+        transaction.put_labels([given(second, "dog")])
+        transaction.remove_locations(["/a"])
+    assert store.contents() == before + 1
+    store.drop_labels()
+    store.forget_removed()
+    assert (store.contents(), store.changes()) == (before + 2, changes + 8)
 
 
 def test_labels_are_forgotten_by_who_said_them(store: MetadataStore) -> None:

@@ -42,6 +42,7 @@ async def info(context: Shared, served: Asked) -> Response:
 
     def describe() -> Response:
         found = {**served.collection.info().to_dict(), "name": served.name, "state": served.state()}
+        found["images_state"] = served.collection.images_state
         found["writable"] = context.settings.writable
         calibration = served.collection.calibration
         found["calibration"] = calibration.to_dict() if calibration else None
@@ -152,6 +153,7 @@ def _brief(served: Served, context: Context) -> dict[str, Any]:
         "model": found.fingerprint.checkpoint if found.fingerprint else None,
         "dimension": found.fingerprint.dimension if found.fingerprint else None,
         "state": served.state(),
+        "images_state": served.collection.images_state,
         "writable": context.settings.writable,
         "calibrated": served.collection.calibration is not None,
         "regions": any(derived.kind == "regions" for derived in found.derived),

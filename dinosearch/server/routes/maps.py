@@ -20,7 +20,7 @@ from dinosearch.server.wire.cursors import digest
 from dinosearch.server.wire.problems import invalid
 from dinosearch.server.wire.replies import json_reply, problems
 from dinosearch.server.wire.schemas import Cursor, QueryCount, Where
-from dinosearch.server.work.background import Answered
+from dinosearch.server.work.background import Answered, Moment
 
 routes = APIRouter(prefix="/v1/collections/{name}", tags=["overview"])
 AGAIN = {"Retry-After": "1"}
@@ -39,7 +39,7 @@ async def map_(context: Shared, served: Asked) -> Response:
     def draw(found: Answered) -> Response:
         made = found.result
         points = zip(made.ids.tolist(), *np.round(made.xy.astype(float), 5).T.tolist(), strict=True)
-        return json_reply({"state": found.state, "points": list(points), "method": made.method})
+        return json_reply({"state": found.moment.state, "points": list(points), "method": made.method})
 
     return await context.work.run(
         lambda: _asked(context, served, "map", lambda progress: project(served.collection, progress), draw)
@@ -83,7 +83,7 @@ async def duplicates(
         for group in groups:
             group["files"] = [context.shown.row(row) for row in group["files"]]
         more = context.cursors.make(bound, place) if place < len(found.result) else None
-        return json_reply({"state": found.state, "groups": groups, "next": more})
+        return json_reply({"state": found.moment.state, "groups": groups, "next": more})
 
     threshold = max(round(threshold, 4), 0.0001)
     return await context.work.run(
@@ -101,7 +101,9 @@ def _asked(
     context: Context, served: Served, what: str, compute: Callable[..., Any], answer: Callable[[Answered], Response]
 ) -> Response:
     try:
-        found = context.background.ask((served.name, what), served.state(), compute)
+        # In this order: a commit between the two makes the answer look older than it is, and not newer.
+        now = Moment(served.state(), served.collection.images_state)
+        found = context.background.ask((served.name, served.identity, what), now, compute)
     except ImageNotFoundError:  # an image left while it was computed: the next who asks begins anew
         found = None
     if isinstance(found, Answered):

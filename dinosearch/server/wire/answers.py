@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field
 
 from dinosearch.server.wire.schemas import Answered
 
+_IMAGES_STATE = "Rises where images, files or vectors may have changed, and not with what is said of images."
+
 
 class Hit(Answered):
     """One file that was found."""
@@ -74,6 +76,7 @@ class Brief(Answered):
     model: str | None
     dimension: int | None = Field(description="Numbers of a vector.")
     state: int
+    images_state: int = Field(description=_IMAGES_STATE)
     writable: bool
     calibrated: bool
     regions: bool
@@ -92,6 +95,7 @@ class Info(Answered):
 
     name: str
     state: int
+    images_state: int = Field(description=_IMAGES_STATE)
     writable: bool
     home: str
     images: int

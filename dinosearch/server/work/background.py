@@ -1,4 +1,7 @@
-"""Long computations over a collection: made once for each state, one after the other, while clients ask again."""
+"""Long computations over a collection: made once for each state of its images, one after the other.
+
+Clients ask again until they are done. What people say of images makes nothing anew: it is laid over the result.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from dinosearch.protocols import Progress
 from dinosearch.server.wire.problems import overloaded
@@ -24,26 +27,38 @@ class _StoppedError(Exception):
     """The server ends."""
 
 
+class Moment(NamedTuple):
+    """A moment of a collection.
+
+    Attributes:
+        state: rises with every commit.
+        images: rises with those that may have changed images, files or vectors.
+    """
+
+    state: int
+    images: int
+
+
 @dataclass
 class _Made:
     """One result or its making.
 
     Attributes:
-        state: of the collection.
+        moment: of the collection when it was begun.
         future: the result.
         share: how much is done, 0..1; None while nobody knows.
     """
 
-    state: int
+    moment: Moment
     future: Future[Any] = field(default_factory=Future)
     share: float | None = None
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A result with the state it was made of."""
+    """A result with the last moment for which it is right."""
 
-    state: int
+    moment: Moment
     result: Any
 
 
@@ -57,14 +72,14 @@ class Background:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
-    def ask(self, key: Hashable, state: int, compute: Compute) -> Answered | float | None:
-        """The result for a state; else that of an earlier state, else how much of it is done.
+    def ask(self, key: Hashable, now: Moment, compute: Compute) -> Answered | float | None:
+        """The result for the images of now; else that of earlier ones, else how much of it is done.
 
-        A result of an earlier state is better than none while the collection grows: it says which state it is of.
+        A result of earlier images is better than none while the collection grows: it says which moment it is of.
 
         Args:
             key: what is computed.
-            state: of the collection now.
+            now: the collection's.
             compute: makes it; told where to report its progress.
 
         Raises:
@@ -76,10 +91,13 @@ class Background:
                 self._take(key, made)
                 made = None
             last = self._last.get(key)
-            if made is None and (last is None or last.state != state):
-                made = self._begin(key, state, compute)
+            is_right = last is not None and last.moment.images == now.images
+            if made is None and not is_right:
+                made = self._begin(key, now, compute)
             if last is not None:
                 self._last.move_to_end(key)
+                if is_right:
+                    last = self._last[key] = replace(last, moment=now)
                 return last
             return made.share if made else None
 
@@ -90,16 +108,16 @@ class Background:
 
     def _take(self, key: Hashable, made: _Made) -> None:
         del self._made[key]
-        self._last[key] = Answered(made.state, made.future.result())  # which raises what the making raised
+        self._last[key] = Answered(made.moment, made.future.result())  # which raises what the making raised
         while len(self._last) > KEPT:
             self._last.popitem(last=False)
 
-    def _begin(self, key: Hashable, state: int, compute: Compute) -> _Made:
+    def _begin(self, key: Hashable, now: Moment, compute: Compute) -> _Made:
         if sum(not made.future.done() for made in self._made.values()) >= WAITING:
             raise overloaded("too much is being computed; try again", 10)
         for other in [other for other, made in self._made.items() if made.future.done()]:
             del self._made[other]  # nobody came back for it
-        made = self._made[key] = _Made(state)
+        made = self._made[key] = _Made(now)
 
         def progress(stage: str, done: int, total: int | None) -> None:
             if self._stopped.is_set():
