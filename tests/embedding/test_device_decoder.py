@@ -44,6 +44,11 @@ def turned(value: int) -> bytes:
     return jpeg(exif=turned_tags(value))
 
 
+def with_segment(marker: int, body: bytes, data: bytes) -> bytes:
+    """The file with one more segment in front."""
+    return data[:2] + struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body + data[2:]
+
+
 def swapped(data: bytes) -> bytes:
     """The same file with its one EXIF tag in the other byte order."""
     start = data.index(b"Exif\0\0") + 6
@@ -67,6 +72,7 @@ PLAIN = {
     "upright by EXIF": lambda: turned(1),
     "sRGB by its profile": lambda: jpeg(icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
     "a comment": lambda: jpeg(comment="text"),
+    "APP2 for something else": lambda: with_segment(0xE2, b"FPXR\0" + bytes(9), jpeg()),
     "tall": lambda: jpeg(picture(60, 700)),
     "tiny": lambda: jpeg(picture(5, 3)),
 }
@@ -76,6 +82,11 @@ LEFT = {
     "turned by nonsense": lambda: turned(9),
     "turned by XMP": lambda: jpeg(xmp=b'<x tiff:Orientation="6"/>'),
     "another profile": lambda: jpeg(icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()),
+    "a profile in parts": lambda: jpeg(icc_profile=bytes(70_000)),
+    "a profile that does not say what it is": lambda: jpeg(icc_profile=bytes(200)),
+    "two EXIF blocks": lambda: with_segment(0xE1, turned_tags(6), turned(1)),
+    "coded by arithmetic": lambda: jpeg().replace(b"\xff\xc0", b"\xff\xc9", 1),
+    "two frames": lambda: with_segment(0xC0, struct.pack(">BHHB", 8, 203, 301, 3) + bytes(9), jpeg()),
     "four colours": lambda: jpeg(picture().convert("CMYK")),
     "RGB without transform": lambda: jpeg(keep_rgb=True),
     "truncated": lambda: jpeg()[:-200],
