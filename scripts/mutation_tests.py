@@ -85,11 +85,11 @@ def key(of: Mutant | Record) -> tuple[str, int, str, str]:
 
 def outcome(ended: Ended) -> tuple[str, str]:
     """What became of a mutant, and the test that noticed it."""
-    failed = re.search(r"^FAILED (\S+)", ended.told, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ended.told, re.MULTILINE)
     if ended.late or "Failed: Timeout" in ended.told:
         name = "timeout"
     else:
-        name = {0: "survived", 2: "incompetent", 4: "incompetent"}.get(ended.code, "killed")
+        name = {0: "survived", 2: "incompetent", 4: "incompetent", 5: "incompetent"}.get(ended.code, "killed")
     return name, failed[1] if failed else ""
 
 

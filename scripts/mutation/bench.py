@@ -27,7 +27,7 @@ LOADED = (
 )
 """What every process of tests would spend seconds on loading."""
 OPTIONS = (
-    *("-x", "-q", "-rf", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-seed=0"),
+    *("-x", "-q", "-rfE", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-seed=0"),
     *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
 )
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "DINOSEARCH_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "DINOSEARCH_RUNTIME": "torch"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -45,11 +46,19 @@ def test_answers_are_those_of_one_thread_and_of_numpy(
     for name in ("_MULTIPLIED", "_SETTLED"):  # what is worth a thread
         monkeypatch.setattr(f"dinosearch.vectors.at_hand.{name}", 1 << 12)
     found = {}
+    pool, pools = threads._pool, set()
+
+    def counted_pool(size: int, process: int) -> ThreadPoolExecutor:
+        pools.add(size)
+        return pool(size, process)
+
+    monkeypatch.setattr(threads, "_pool", counted_pool)
     for number in (1, 3):
         monkeypatch.setattr(threads, "thread_count", lambda number=number: number)
         for exact in (True, False):
             found[number, exact] = made.search.search(asked, K, allowed=allowed, exact=exact)
         assert (max(used) > 1) == (number > 1)
+        assert pools == ({number} if number > 1 else set())
     truth, values = brute(rows[among - 1], among, asked, K)
     np.testing.assert_array_equal(found[3, True][0], truth)
     np.testing.assert_allclose(found[3, True][1], values, atol=1e-6)
