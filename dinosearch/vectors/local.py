@@ -265,9 +265,9 @@ class LocalVectorSearch:
         if not len(answered):
             return answered
         answered = np.unique(answered)
-        damaged: np.ndarray = answered[self._file.damaged(answered)]
-        sound[answered] = True
-        sound[damaged] = False
+        is_damaged = self._file.damaged(answered)
+        sound[answered] = ~is_damaged
+        damaged: np.ndarray = answered[is_damaged]
         return damaged
 
     def _subset_of(self, table: RowTable, allowed: np.ndarray) -> Subset:

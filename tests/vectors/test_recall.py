@@ -12,6 +12,7 @@ import pytest
 
 from dinosearch.records import IndexInfo
 from dinosearch.vectors import LocalVectorSearch, VectorFile
+from dinosearch.vectors.tuning import candidates_for, nprobe_for
 from tests.vectors.test_local_search import RUNGS, Bench, brute, clustered, perturbed, recall
 
 N, D = 52_000, 32  # just enough for the upper rung
@@ -124,6 +125,16 @@ def test_any_dimension_and_coding(tmp_path: Path, dimension: int, coding: str) -
     assert (scores >= values[:, -1:] - 1e-6).mean() >= 0.95  # by scores: in few dimensions many are equal
     np.testing.assert_array_equal(made.search.search(queries, 10, exact=True)[0], truth)
     made.search.close()
+
+
+def test_other_numbers_of_hits_are_searched_like_the_next_larger_one_that_was_measured() -> None:
+    lists, candidates = {100: 30, 10: 8}, {10: 40, 100: 150}
+    wanted = (1, 10, 11, 100, 101, 250)
+    assert [nprobe_for(lists, k, 1000) for k in wanted] == [8, 8, 30, 30, 31, 75]  # beyond, in proportion
+    assert nprobe_for(lists, 250, 40) == 40
+    assert [candidates_for(candidates, k, 4) for k in wanted] == [40, 40, 150, 150, 152, 375]
+    assert candidates_for(candidates, 145, 4) == 218 and candidates_for({100: 100}, 100, 4) > 100
+    assert candidates_for({}, 10, 4) > 40
 
 
 def test_what_an_older_version_noted_is_read() -> None:
