@@ -71,7 +71,7 @@ def test_every_flipped_bit_of_a_row_is_found(tmp_path: Path) -> None:
 
 def test_truncation_and_header_damage_are_refused(tmp_path: Path) -> None:
     with VectorFile.create(tmp_path / "v", 16, 1) as file:
-        file.append(np.arange(300), unit(300, 16))
+        file.append(np.arange(300), rows := unit(300, 16))
     data = (tmp_path / "v").read_bytes()
     (tmp_path / "v").write_bytes(data[:-1])
     with pytest.raises(DamagedHomeError, match="truncated"):
@@ -82,6 +82,10 @@ def test_truncation_and_header_damage_are_refused(tmp_path: Path) -> None:
         (tmp_path / "v").write_bytes(bad)
         with pytest.raises(DamagedHomeError, match="header"):
             VectorFile.open(tmp_path / "v", 300)
+        assert VectorFile.rescue(tmp_path / "v", 16, 1) == 512  # room for them
+        assert (tmp_path / "v").read_bytes() == data
+        with VectorFile.open(tmp_path / "v", 300) as file:
+            np.testing.assert_array_equal(file.read(np.arange(300)), rows)
     assert data[:12] == b"DINOVECS" + struct.pack("<I", 1)
     for held in (0, 67, 68, 4095):  # less than a header; its checksum ends at 68
         (tmp_path / "v").write_bytes(data[:held])
@@ -92,6 +96,8 @@ def test_truncation_and_header_damage_are_refused(tmp_path: Path) -> None:
     (tmp_path / "v").unlink()
     with pytest.raises(DamagedHomeError, match="missing"):
         VectorFile.open(tmp_path / "v", 300)
+    assert VectorFile.rescue(tmp_path / "v", 16, 1) == 0
+    VectorFile.open(tmp_path / "v", 0).close()
 
 
 @pytest.mark.parametrize(
