@@ -126,6 +126,21 @@ def test_wrong_rows_are_refused(tmp_path: Path) -> None:
         assert file.rows == 0
 
 
+def test_only_files_that_the_format_has_room_for_are_made(tmp_path: Path) -> None:
+    for dimension, generation, tag in ((0, 1, b""), (65537, 1, b""), (8, -1, b""), (8, 1, bytes(33))):
+        with pytest.raises(ValueError, match="no vector file has"):
+            VectorFile.create(tmp_path / "v", dimension, generation, tag)
+    assert not (tmp_path / "v").exists()
+    for dimension, generation, tag in ((1, 0, b""), (65536, 7, b"t" * 32)):
+        VectorFile.create(tmp_path / "v", dimension, generation, tag).close()
+        with VectorFile.open(tmp_path / "v", 0) as file:
+            assert (file.dimension, file.header.generation, file.header.tag) == (
+                dimension,
+                generation,
+                tag.ljust(32, b"\0"),
+            )
+
+
 def test_the_documented_numpy_lines_read_the_file(tmp_path: Path) -> None:
     rows = unit(110, 12)
     with VectorFile.create(tmp_path / "v", 12, 1) as file:
