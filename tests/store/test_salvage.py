@@ -168,6 +168,20 @@ def test_where_only_checksums_are_gone_all_rows_are_kept_and_named(file: Path, t
     assert after == before
 
 
+@pytest.mark.parametrize("last", [4, -1, 1 << 53, "many", None])
+def test_a_count_of_ids_that_cannot_be_right_is_counted_anew(file: Path, last: int | str | None) -> None:
+    fill(file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'images'", (last,))
+    with MetadataStore.open(file) as store:
+        before = state(store)
+        assert store.check() == ["the count of ids given to table images is damaged"]
+        assert store.salvage().left_out == []
+        assert store.check() == []
+        assert state(store) == before
+        assert put(store, "/photos/new.jpg", "content 6") == 6
+
+
 def test_a_damaged_database_is_not_written_anew(file: Path) -> None:
     fill(file)
     damage(file, b"CAMERA2", FLIPPED)
