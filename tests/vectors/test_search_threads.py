@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import get_ident
 
 import numpy as np
 import pytest
@@ -65,3 +66,16 @@ def test_answers_are_those_of_one_thread_and_of_numpy(
     for exact in (True, False):
         for one, three in zip(found[1, exact], found[3, exact], strict=True):
             np.testing.assert_array_equal(three, one)
+
+
+def test_work_inside_of_work_stays_in_its_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all threads have work that waits for threads, it would never end."""
+    monkeypatch.setattr(threads, "thread_count", lambda: 3)
+    parts = [slice(0, 1), slice(1, 2)]
+
+    def ran(part: slice) -> list[int]:
+        return [get_ident(), *threads.in_parallel(lambda inner: get_ident(), parts)]
+
+    found = threads.in_parallel(ran, parts)
+    assert all(len(set(those)) == 1 for those in found)
+    assert get_ident() not in {those[0] for those in found}
