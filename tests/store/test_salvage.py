@@ -15,7 +15,9 @@ import pytest
 from dinosearch.errors import DamagedHomeError, HomeLockedError
 from dinosearch.records import FoundFile, ImageInfo, Label, Problem, Verdict
 from dinosearch.store import MetadataStore
+from dinosearch.store.migrations import SCHEMA
 from dinosearch.store.salvage import Salvaged
+from dinosearch.store.sums import register_sums
 from tests.store.conftest import FINGERPRINT, digest, put
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -180,6 +182,19 @@ def test_a_count_of_ids_that_cannot_be_right_is_counted_anew(file: Path, last: i
         assert store.check() == []
         assert state(store) == before
         assert put(store, "/photos/new.jpg", "content 6") == 6
+
+
+def test_definitions_that_are_not_those_that_were_written(file: Path) -> None:
+    fill(file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        register_sums(connection)
+        connection.execute("UPDATE settings SET value = '1' WHERE key = ?", (SCHEMA,))
+    with MetadataStore.open(file) as store:
+        before = state(store)
+        assert store.check() == ["the definitions of the tables are not those that were written"]
+        assert store.salvage().left_out == []
+        assert store.check() == []
+        assert state(store) == before
 
 
 def test_a_damaged_database_is_not_written_anew(file: Path) -> None:
