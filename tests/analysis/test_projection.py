@@ -74,4 +74,4 @@ def test_few_images(collection: Collection, tmp_path: Path, count: int) -> None:
         paths = sorted(file["path"] for file in collection.files())[:count]
         small.index(*paths, tmp_path)
         found = project(small)
-        assert found.xy.shape == (count, 2) and np.isfinite(found.xy).all()
+        assert found.xy.tolist() == [[], [[0.5, 0.5]], [[0, 0.5], [1, 0.5]]][count]

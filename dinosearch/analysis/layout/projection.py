@@ -61,7 +61,7 @@ def project(
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(ids, min(len(ids), LANDMARKS), replace=False)) if len(ids) else ids
     if len(ids) < 3:
-        line = np.linspace(0, 1, max(len(ids), 2))[: len(ids)]
+        line = np.array([0.0, 1.0] if len(ids) == 2 else [0.5] * len(ids))
         return Projection(ids, np.stack([line, np.full(len(ids), 0.5)], axis=1).astype(np.float32), "PCA")
     landmarks = collection.vectors(chosen)[1]
     placed, method = _placed(landmarks, seed)
