@@ -16,6 +16,7 @@ import pytest
 from dinosearch import Collection
 from tests.browser.actions import open_page, results, until
 from tests.browser.serving import served
+from tests.browser.test_access import violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -130,6 +131,7 @@ def test_a_folder_is_indexed_again_and_the_page_follows(page: Page, writable: tu
     open_page(page, address, "#/collection")
     page.get_by_role("button", name=f"Index {photos} again").click()
     page.wait_for_selector(".job:has-text('1 added')")
+    assert not violations(page)
     page.wait_for_selector("h1 + p:has-text('111 images')")
     assert page.locator(".job progress").count() == 0
 
@@ -169,8 +171,9 @@ def test_a_group_that_is_none_is_said_so_and_taken_back(page: Page, writable: tu
     page.wait_for_selector(".group")
     assert titles.count() == before - 1
     assert page.locator(".groups", has_text=names[0]).count() == 0
-    page.get_by_role("button", name="Forget it").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Forget it").press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Forget it").press("Enter")
+    until(page, "document.activeElement.textContent === 'Duplicates'")
     until(page, "before => document.querySelectorAll('.group').length === before", before)
     page.wait_for_selector(".said", state="hidden")
 
@@ -180,8 +183,10 @@ def test_marked_duplicates_leave_the_collection(page: Page, writable: tuple[str,
     open_page(page, address, "#/duplicates")
     page.wait_for_selector(".group")
     page.locator(".copy", has_text="copy_of_castle.jpg").locator("a.open").press("r")
-    page.get_by_role("button", name="Remove 1").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Remove 1", exact=True).press("Enter")
+    assert not violations(page)
+    page.get_by_role("dialog").get_by_role("button", name="Remove").press("Enter")
     page.wait_for_selector("#toast:has-text('1 file removed')")
+    assert page.evaluate("document.activeElement.textContent") == "Duplicates", "not lost with the button"
     until(page, "!document.querySelector('.groups').textContent.includes('copy_of_castle')")
     assert (photos / "other/copy_of_castle.jpg").exists()

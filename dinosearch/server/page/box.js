@@ -14,12 +14,13 @@ const CORNERS = [
 ];
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** The editor; `done(box)` is called with a finished box or null, `changed(box)` with each step on the way. */
-export function boxEditor({ done, changed = () => {} }) {
+/** The editor; `done(box)` is called with a finished box or null, `changed(box)` with each step on the way, `left()`
+    when the box goes away under the focus. */
+export function boxEditor({ done, changed = () => {}, left = () => {} }) {
     const image = el("img", { alt: "", draggable: false });
     const marked = el(
         "div.marked",
-        { tabIndex: 0, role: "group", "aria-roledescription": "box", hidden: true, onkeydown: pressed },
+        { tabIndex: 0, role: "application", "aria-roledescription": "box", hidden: true, onkeydown: pressed },
         ...CORNERS.map((sides) => el("i", { class: sides.join(" "), data: { corner: sides.join(" ") } })),
     );
     const node = el("div.boxed", { onpointerdown: grabbed }, image, marked);
@@ -82,6 +83,7 @@ export function boxEditor({ done, changed = () => {} }) {
         done(null);
     }
     function draw(next) {
+        const held = document.activeElement === marked;
         box = next;
         marked.hidden = !box;
         node.classList.toggle("has-box", Boolean(box));
@@ -95,6 +97,9 @@ export function boxEditor({ done, changed = () => {} }) {
             marked.setAttribute("aria-label", `Part that is searched: ${spoken(box)}. ${HELP}`);
         }
         changed(box);
+        if (!held || box) return;
+        left();
+        announce("The box is removed.");
     }
     function place(event) {
         const bounds = image.getBoundingClientRect();

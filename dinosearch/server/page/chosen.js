@@ -9,7 +9,11 @@ import { basename } from "./format.js";
 
 /** A card that `show(id)` fills and `show(null)` hides. */
 export function chosenCard(app, { searchOf, closed }) {
-    const node = el("aside.chosen", { hidden: true, "aria-label": "Chosen photo" });
+    const node = el("aside.chosen", {
+        hidden: true,
+        "aria-label": "Chosen photo",
+        onkeydown: (event) => event.key === "Escape" && closed(),
+    });
     let shown = null;
 
     return {

@@ -6,7 +6,7 @@ import { button, el, put, segments } from "./dom.js";
 import { factsOf, imageFacts } from "./examples.js";
 import { explain, verdict } from "./explanation.js";
 import { metadata } from "./facts.js";
-import { basename, score, sure } from "./format.js";
+import { basename, score, sentence, sure } from "./format.js";
 import { pairStage } from "./stage.js";
 import { verdictButtons } from "./verdicts.js";
 
@@ -101,7 +101,7 @@ export function comparison(app, results) {
             put(words, el("p.headline", {}, headline), el("p", {}, rest));
             stage.explain(explained, box);
         } catch (problem) {
-            if (shown === turn) put(words, el("p.wrong", {}, `The two cannot be compared: ${problem.message}.`));
+            if (shown === turn) put(words, el("p.wrong", {}, sentence(`the two cannot be compared: ${problem.message}`)));
         }
     }
 
@@ -148,7 +148,7 @@ export function comparison(app, results) {
             if (!turn.hit) showResult(turn, image.files[0].path, image);
             put(details, metadata(image));
         } catch (problem) {
-            if (shown === turn) put(details, el("p.wrong", {}, problem.message));
+            if (shown === turn) put(details, el("p.wrong", {}, sentence(problem.message)));
         }
     }
 
@@ -166,7 +166,9 @@ export function comparison(app, results) {
                 title.focus({ preventScroll: true });
             }
             body.scrollTop = 0;
-            before.disabled = !hit || results.hits().indexOf(hit) === 0;
+            const isFirst = !hit || results.hits().indexOf(hit) === 0;
+            if (isFirst && document.activeElement === before) after.focus();
+            before.disabled = isFirst;
             place(hit);
             put(
                 actions,
@@ -177,6 +179,7 @@ export function comparison(app, results) {
             );
             stage.frame(hit?.box);
             if (hit) showResult(turn, hit.path, hit);
+            else title.textContent = `Image ${id}`;
             const facts = await Promise.all(
                 state.examples.map((one) => factsOf(one, app.facts.name).catch(() => null)),
             );

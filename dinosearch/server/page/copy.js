@@ -15,14 +15,15 @@ export function copyCard(file, { collection, href, best, equal, marks, changed }
     );
     const alike = file.score < 0.9995 && score(file.score);
     const facts = [`${count(file.width)} × ${count(file.height)}`, bytes(file.size), alike];
+    const link = el(
+        "a.open",
+        { href, "aria-label": `Search with ${name}` },
+        el("img", { src: picture(collection, file.id, 320), alt: "", loading: "lazy", decoding: "async" }),
+    );
     const node = el(
         "li.copy",
         {},
-        el(
-            "a.open",
-            { href, "aria-label": `Search with ${name}` },
-            el("img", { src: picture(collection, file.id, 320), alt: "", loading: "lazy", decoding: "async" }),
-        ),
+        link,
         el(
             "p.name",
             { title: file.path },
@@ -51,7 +52,7 @@ export function copyCard(file, { collection, href, best, equal, marks, changed }
         announce(`${name}: ${gone ? "remove" : "keep"}`);
     }
     paint();
-    return { node, file, paint, mark };
+    return { node, link, file, paint, mark };
 }
 
 /** The one with most pixels, of those the largest file, of those the oldest. */

@@ -60,13 +60,22 @@ export function field(label, control, more = null) {
     return el("label.field", {}, el("span", {}, label), control, more);
 }
 
-/** Replace what a node holds. */
+/** Replace what a node holds; the focus of a control that is made anew goes to the one of its name. */
 export function put(node, ...children) {
+    const held = document.activeElement !== node && node.contains(document.activeElement) && document.activeElement;
+    const place = held ? alike(node, held).indexOf(held) : 0;
     node.replaceChildren(
         ...children.flat().filter((child) => child !== null && child !== undefined && child !== false),
     );
+    if (held) (node.contains(held) ? held : alike(node, held)[place])?.focus({ preventScroll: true });
     return node;
 }
+
+/** Those that are called like one. */
+const alike = (node, one) =>
+    [...node.querySelectorAll(one.localName)].filter((other) => nameOf(other) === nameOf(one));
+
+const nameOf = (node) => node.getAttribute("aria-label") ?? (node.closest("label") ?? node).textContent;
 
 function fill(node, given, children) {
     for (const [name, value] of Object.entries(given)) {

@@ -39,20 +39,23 @@ export function duplicatesView(app) {
     const names = button("Export list", { icon: "download", class: "compact", onclick: exportList });
     const removing = button("Remove", { icon: "close", class: "strong compact", onclick: removeMarked });
     const list = el("ol.groups", { onkeydown: pressed });
-    const more = button("Show more", { onclick: () => page(cursor) });
+    const more = button("Show more", { onclick: () => !loading && page(cursor) });
+    const title = el("h1", { tabIndex: -1 }, "Duplicates");
     const foot = el("div.foot", { hidden: true }, more);
     const saidText = el("span.muted");
     const said = el("p.said", { hidden: true }, saidText, button("Forget it", { class: "compact", onclick: forget }));
-    const bar = el("progress", { max: 1, hidden: true, "aria-label": "Looking for duplicates" });
+    const bar = el("progress", { max: 1, "aria-label": "Looking for duplicates" });
+    const waiting = el("div.looking", { hidden: true }, el("p.muted", { role: "status" }, "Looking for duplicates…"), bar);
     const buttons = el("div.buttons", {}, marking, clearing, table, names, removing);
     const toolbar = el("div.toolbar", { role: "group", "aria-label": "Marks" }, summary, buttons);
-    const head = el("header", {}, el("div", {}, el("h1", {}, "Duplicates"), el("p", {}, ABOUT)), nearness);
-    const node = el("div.page", {}, head, toolbar, bar, list, foot, said);
+    const head = el("header", {}, el("div", {}, title, el("p", {}, ABOUT)), nearness);
+    const node = el("div.page", {}, head, toolbar, waiting, list, foot, said);
     let threshold = "0.95";
     let groups = [];
     let cursor = null;
     let marks = null;
     let shownOf = null;
+    let loading = false;
     let giveUp = new AbortController();
 
     async function load() {
@@ -63,7 +66,7 @@ export function duplicatesView(app) {
         put(list);
         foot.hidden = toolbar.hidden = said.hidden = true;
         bar.removeAttribute("value");
-        bar.hidden = false;
+        waiting.hidden = false;
         await page(null);
     }
 
@@ -73,7 +76,8 @@ export function duplicatesView(app) {
         const progress = (share) => {
             if (share !== null) bar.value = share;
         };
-        more.disabled = true;
+        const byButton = document.activeElement === more;
+        loading = true;
         try {
             const answer = await wait(`${at(app.facts.name, "duplicates")}?${query}`, { signal, progress });
             if (signal.aborted) return;
@@ -82,19 +86,27 @@ export function duplicatesView(app) {
             groups.push(...answer.groups.map((group, place) => groupCard(group, first + place, shared)));
             cursor = answer.next;
             list.append(...groups.slice(first).map(({ node }) => node));
+            if (byButton) groups[first]?.cards[0].link.focus();
             toolbar.hidden = false;
             summarise();
             showSaid();
             if (!groups.length) put(list, el("li.empty", {}, "No two photos are that alike."));
         } catch (problem) {
-            if (problem.name !== "AbortError") put(list, el("li.empty", { role: "alert" }, problem.message));
+            if (problem.name !== "AbortError") failed(problem, from);
         } finally {
             if (!signal.aborted) {
-                bar.hidden = true;
+                loading = false;
+                waiting.hidden = true;
                 foot.hidden = !cursor;
-                more.disabled = false;
             }
         }
+    }
+
+    function failed(problem, from) {
+        if (from) return tell(problem.message);
+        const again = button("Try again", { onclick: () => load() });
+        put(list, el("li.empty", {}, el("p", { role: "alert" }, problem.message), el("div.again", {}, again)));
+        cursor = shownOf = null; // asked again when it is shown again
     }
 
     function pressed(event) {
@@ -140,6 +152,8 @@ export function duplicatesView(app) {
         names.disabled = clearing.disabled = removing.disabled = gone.length === 0;
         table.disabled = marking.disabled = left.length === 0;
         removing.hidden = !app.facts.writable;
+        // A button that cannot be pressed any more takes the focus with it.
+        if (document.activeElement?.disabled) (marking.disabled ? title : marking).focus();
         removing.lastChild.textContent = gone.length ? `Remove ${count(gone.length)}` : "Remove";
     }
 
@@ -147,7 +161,10 @@ export function duplicatesView(app) {
         save(`duplicates-${app.facts.name}.csv`, "text/csv", asCsv(open(), marks));
     }
     function exportList() {
-        save(`remove-${app.facts.name}.txt`, "text/plain", asList(toRemove()));
+        const { text, left } = asList(toRemove());
+        save(`remove-${app.facts.name}.txt`, "text/plain", text);
+        if (left)
+            tell(`Left out of the list: ${counted(left, "file")} with a line break in the name. The table has them.`);
     }
 
     async function showSaid() {
@@ -160,6 +177,7 @@ export function duplicatesView(app) {
         if (!(await confirm("Forget what was said?", FORGETS, "Forget it"))) return;
         try {
             await forgetAll(app.facts.name);
+            title.focus({ preventScroll: true });
             await app.reload();
         } catch (problem) {
             tell(problem.message);
@@ -169,6 +187,7 @@ export function duplicatesView(app) {
     async function removeMarked() {
         const gone = toRemove();
         if (!(await confirm(`Remove ${counted(gone.length, "file")} from the collection?`, KEEPS, "Remove"))) return;
+        title.focus({ preventScroll: true });
         removing.disabled = true;
         try {
             await run(app.facts.name, "remove", { targets: gone.map(targetOf) });
@@ -191,7 +210,7 @@ export function duplicatesView(app) {
             await load();
         },
         leave() {
-            if (bar.hidden) return;
+            if (waiting.hidden) return;
             giveUp.abort();
             shownOf = null;
         },

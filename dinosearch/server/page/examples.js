@@ -30,7 +30,7 @@ export function imageFacts(collection, id) {
 
 /** A chip: picture, name, weight, and a way to take it out. */
 export function chip(example, facts, { against = false, alone = false, weigh, remove }) {
-    const name = facts ? facts.name : "not in this browser";
+    const name = facts?.name ?? (example.up ? "not in this browser" : `id:${example.id} is not here`);
     const shown = el("output.number", {}, times(example.weight));
     const slider = el("input", {
         type: "range",

@@ -5,6 +5,8 @@ import { el, field, put } from "./dom.js";
 import { bytes, count, shortFolder } from "./format.js";
 import { read, write } from "./where.js";
 
+const DEEPEST = 5; // folders in each other that are seen as such; more would push the names out of sight
+
 /** The form; `change(where)` is called with a new filter. */
 export function filtersForm(change) {
     const controls = {
@@ -40,7 +42,6 @@ export function filtersForm(change) {
         { type: "button", hidden: true, onclick: () => submit("") },
         "Clear",
     );
-    const spans = { width: el("span"), size: el("span") };
     const folderField = field("Folder", controls.folder);
     const labelField = field("Label", controls.label);
     labelField.hidden = true;
@@ -51,7 +52,7 @@ export function filtersForm(change) {
         folderField,
         labelField,
         el("div.pair", {}, field("Taken from", controls.from), field("to", controls.to)),
-        el("div.pair", {}, field(spans.width, controls.width), field(spans.size, controls.size)),
+        el("div.pair", {}, field("Width from, px", controls.width), field("File from, kB", controls.size)),
         el("label.field", { htmlFor: "where" }, el("span", {}, "As text")),
         text,
         wrong,
@@ -128,9 +129,7 @@ export function filtersForm(change) {
                 Object.assign(controls[name], { min: first, max: last });
             }
             const widest = facets.width.max;
-            spans.width.textContent = "Width from, px";
             controls.width.placeholder = widest === null ? "" : `up to ${count(widest)}`;
-            spans.size.textContent = "File from, kB";
             controls.size.placeholder = facets.size.max === null ? "" : `up to ${bytes(facets.size.max)}`;
         },
     };
@@ -165,7 +164,7 @@ function folderOptions(folders) {
     const root = commonFolder(parents);
     return parents.map((path) => {
         const below = path.slice(root.length).split("/").filter(Boolean);
-        const indent = "\u2003".repeat(Math.max(0, below.length - 1));
+        const indent = "\u2003".repeat(Math.min(DEEPEST, Math.max(0, below.length - 1)));
         return el(
             "option",
             { value: path, title: path },

@@ -41,6 +41,9 @@ export function seconds(number) {
     return `${(number / 3600).toFixed(1)} h`;
 }
 
+/** With a capital and a full stop, as the server's sentences have neither. */
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+
 /** The last part of a path or of an archive's member. */
 export const basename = (path) => path.split(/::|[/\\]/).pop() || path;
 

@@ -13,11 +13,13 @@ const CANCELLED = "Cancelled; what was done until then is kept.";
 /** The card of a job, which follows it to its end and then calls `ended`. */
 export function jobCard(job, ended) {
     const what = [job.verb, ...(job.arguments?.paths ?? [])].join(" ");
+    const title = el("h3", { tabIndex: -1 }, what);
     const state = el("p", {}, "Waiting to begin");
     const bar = el("progress", { max: 1, "aria-label": `Progress of ${what}` });
     const stop = button("Cancel", {
         class: "compact",
         onclick: async () => {
+            title.focus();
             stop.disabled = true;
             put(state, "Being cancelled…");
             await cancel(job.id).catch((problem) => {
@@ -26,9 +28,10 @@ export function jobCard(job, ended) {
             });
         },
     });
-    const node = el("li.job.card", {}, el("div.heading", {}, el("h3", {}, what), stop), bar, state);
+    const node = el("li.job.card", {}, el("div.heading", {}, title, stop), bar, state);
 
     const finish = (text, failed = false) => {
+        if (document.activeElement === stop) title.focus();
         bar.remove();
         stop.remove();
         node.classList.toggle("bad", failed);
@@ -41,7 +44,9 @@ export function jobCard(job, ended) {
         finish(ending[job.status]?.() ?? job.problem?.detail ?? job.status, job.status === "failed");
         return node;
     }
-    watch(job.id, ({ stage, done, total, rate, eta }) => {
+    watch(job.id, (now) => {
+        if (!now) return put(state, "The server does not answer at the moment.");
+        const { stage, done, total, rate, eta } = now;
         if (total) bar.value = done / total;
         else bar.removeAttribute("value");
         const parts = [stage, total ? `${count(done)} of ${count(total)}` : count(done)];

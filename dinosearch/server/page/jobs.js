@@ -8,7 +8,8 @@ export const list = async () => (await get("/v1/jobs")).jobs;
 
 export const cancel = (id) => remove(`/v1/jobs/${id}`);
 
-/** Watch a job: `progress({stage, done, total, rate, eta})`; gives its result, or fails as it did. */
+/** Watch a job: `progress({stage, done, total, rate, eta})`, or null while the server is away; gives its result, or
+    fails as it did. */
 export function watch(id, progress = () => {}) {
     return new Promise((resolve, reject) => {
         const events = new EventSource(`/v1/jobs/${id}/events`);
@@ -36,6 +37,7 @@ export function watch(id, progress = () => {}) {
         events.onerror = () => {
             if (events.readyState === EventSource.CLOSED)
                 reject(new Problem(0, "The server does not tell about the job any more."));
+            else progress(null);
         };
     });
 }

@@ -2,7 +2,7 @@
 
 import { announce, tell } from "./announce.js";
 import { get } from "./api.js";
-import { el, put } from "./dom.js";
+import { button, el, put } from "./dom.js";
 import { takeDrops } from "./dropzone.js";
 import { keysButton } from "./keys.js";
 import { searchView } from "./search.js";
@@ -103,7 +103,11 @@ async function render() {
         else link.removeAttribute("aria-current");
         link.href = format({ ...blank(link.dataset.view), collection: state.collection });
     }
-    if (!views.has(name)) views.set(name, name === "search" ? searchView(app) : (await LATER[name]())(app));
+    try {
+        if (!views.has(name)) views.set(name, name === "search" ? searchView(app) : (await LATER[name]())(app));
+    } catch {
+        return app.state === state && failed("The server does not answer; is it still running?");
+    }
     if (app.state !== state) return; // another address came while the view was loaded
     const view = views.get(name);
     if (current !== view) {
@@ -120,6 +124,20 @@ async function render() {
     await view.show(state);
 }
 
+/** Say why there is no view, and begin anew when the server answers again. */
+function failed(text) {
+    const again = button("Try again", {
+        onclick: () =>
+            load().then(
+                () => location.reload(),
+                (problem) => tell(problem.message),
+            ),
+    });
+    current?.leave?.();
+    current = null;
+    put(place, el("p.empty", { role: "alert" }, text), el("div.again", {}, again));
+}
+
 /** Both lists, each picture once; the server takes 16. */
 function joined(list, more) {
     const all = [...list];
@@ -132,6 +150,9 @@ chooser.addEventListener("change", () => {
     app.go({ ...app.fresh(app.state.view), examples: uploaded, collection: chooser.value });
 });
 addEventListener("popstate", render);
+// A picture whose file is gone: its place says so, and not the browser's sign. These events do not bubble.
+for (const kind of ["error", "load"])
+    document.addEventListener(kind, ({ target }) => target.classList?.toggle("lost", kind === "error"), true);
 document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault();
     main.focus();
@@ -143,6 +164,6 @@ try {
     await load();
     await render();
 } catch (problem) {
-    put(place, el("p.empty", {}, problem.message));
+    failed(problem.message);
     if (!("status" in problem)) throw problem;
 }

@@ -10,6 +10,7 @@ import { format } from "./state.js";
 import { viewport } from "./viewport.js";
 
 const LISTED = 30;
+const NONE = "The collection holds no photos yet.";
 const HELP =
     "Arrow keys move, plus and minus zoom, zero shows all, Enter opens the photo in the middle. " +
     "The list that follows has the same photos.";
@@ -27,6 +28,7 @@ export function mapView(app) {
         { hidden: true },
         el("p", { role: "status" }),
         el("progress", { max: 1, "aria-label": "Making the map" }),
+        button("Try again", { onclick: () => load() }),
     );
     const card = chosenCard(app, {
         searchOf: (id) => searchOf(id),
@@ -52,7 +54,7 @@ export function mapView(app) {
         el("div.plane", {}, canvas, el("p.unseen", { id: "map-keys" }, HELP), tools, waiting, card.node),
         el("section.sight", { "aria-labelledby": "sight-title" }, title, about, list),
     );
-    const view = viewport(canvas, { changed: moved, tapped: tap, hovered: hover });
+    const view = viewport(canvas, { margin: () => plot.margin(), changed: moved, tapped: tap, hovered: hover });
     const plot = scatter(canvas, view);
     let points = new Map();
     let shownOf = null;
@@ -145,9 +147,10 @@ export function mapView(app) {
     async function load() {
         giveUp.abort();
         giveUp = new AbortController();
-        const [words, bar] = waiting.children;
+        const [words, bar, again] = waiting.children;
         words.textContent = "The map is being made…";
-        waiting.hidden = false;
+        waiting.hidden = bar.hidden = false;
+        again.hidden = true;
         bar.removeAttribute("value");
         try {
             const answer = await wait(at(app.facts.name, "map"), {
@@ -160,12 +163,16 @@ export function mapView(app) {
             refs = new Map();
             canvas.setAttribute("aria-label", `Map of ${counted(points.size, "photo")}`);
             plot.show(app.facts.name, answer.points);
-            waiting.hidden = true;
+            waiting.hidden = points.size > 0;
+            bar.hidden = true;
+            words.textContent = NONE;
             moved();
         } catch (problem) {
             if (problem.name === "AbortError") return;
             words.textContent = problem.message;
-            bar.remove();
+            bar.hidden = true;
+            again.hidden = false;
+            shownOf = null; // asked again when it is shown again
         }
     }
 
@@ -173,7 +180,7 @@ export function mapView(app) {
         node,
         title: () => "Map",
         async show() {
-            const wanted = `${app.facts.name} ${app.facts.state}`;
+            const wanted = `${app.facts.name} ${app.facts.images_state}`;
             if (shownOf === wanted) return moved();
             shownOf = wanted;
             choose(null);

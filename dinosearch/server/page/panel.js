@@ -18,7 +18,7 @@ const NAMES = [
 ];
 
 export function panelView(app) {
-    const editor = boxEditor({ done: (box) => app.change({ box }), changed: update });
+    const editor = boxEditor({ done: (box) => app.change({ box }), changed: update, left: () => draw.focus() });
     const draw = button("Draw a box", { icon: "box", class: "compact", onclick: () => editor.begin() });
     const search = button("Search the box", {
         icon: "search",

@@ -2,12 +2,13 @@
 
 import { announce, tell } from "./announce.js";
 import { button, el } from "./dom.js";
-import { count, counted, LIKELY } from "./format.js";
+import { count, counted, LIKELY, sentence } from "./format.js";
 import { justifiedList } from "./grid.js";
 import { ask } from "./query.js";
 import { tile } from "./tile.js";
 
 const MOST = 1000; // hits of one answer
+const SLOW = 1500; // milliseconds, after which it is said that an answer takes a while
 const BY_ITSELF = 8; // pages; then the button waits to be pressed
 
 export function resultsView(app, { wrongFilter }) {
@@ -15,17 +16,23 @@ export function resultsView(app, { wrongFilter }) {
     const took = el("p.muted.number");
     const grid = justifiedList({ "aria-labelledby": "results-title" });
     const none = el("p.empty", { hidden: true });
+    const again = button("Try again", { onclick: () => load(null) });
+    const retry = el("div.again", { hidden: true }, again);
+    const waiting = el("progress.searching", { "aria-label": "Searching" });
     const more = button("Show more", { onclick: () => next() });
     const foot = el("div.foot", { hidden: true }, more);
     const node = el(
         "section.results",
         { "aria-labelledby": "results-title", "aria-busy": "false" },
         el("div.heading", {}, title, took),
+        waiting,
         grid.node,
         none,
+        retry,
         foot,
     );
     let milliseconds = 0;
+    let loading = false;
     let asked = null; // {state, cursor, pages, giveUp}
     grid.node.addEventListener("keydown", quick);
     new IntersectionObserver(
@@ -60,9 +67,13 @@ export function resultsView(app, { wrongFilter }) {
 
     async function load(cursor) {
         const { state, giveUp } = asked;
+        const pressed = [more, again].includes(document.activeElement);
+        const slow = setTimeout(() => announce(cursor ? "Still looking for more" : "Searching"), SLOW);
+        loading = true;
         node.setAttribute("aria-busy", "true");
         node.classList.toggle("busy", true);
-        more.disabled = true;
+        if (!grid.tiles.length) title.textContent = "Searching…";
+        none.hidden = retry.hidden = true;
         try {
             const answer = await ask(state, app.facts, { cursor, signal: giveUp.signal });
             if (asked.giveUp !== giveUp) return;
@@ -71,14 +82,19 @@ export function resultsView(app, { wrongFilter }) {
             const tiles = answer.hits.map(tileOf);
             if (cursor) grid.add(tiles);
             else grid.set(tiles);
+            if (pressed && cursor) (tiles[0]?.link ?? title).focus();
+            else if (pressed) title.focus({ preventScroll: true });
             told(answer, cursor);
         } catch (problem) {
-            if (problem.name !== "AbortError") failed(problem, cursor);
+            if (problem.name === "AbortError") return;
+            failed(problem, cursor);
+            if (pressed && !cursor) (retry.hidden ? title : again).focus();
         } finally {
+            clearTimeout(slow);
             if (asked.giveUp === giveUp) {
+                loading = false;
                 node.setAttribute("aria-busy", "false");
                 node.classList.toggle("busy", false);
-                more.disabled = false;
                 foot.hidden = !asked.cursor;
             }
         }
@@ -101,10 +117,13 @@ export function resultsView(app, { wrongFilter }) {
         none.textContent =
             app.state.where || app.state.sure
                 ? "No photo passes the filters. Take one of them away, and there will be more."
-                : "Nothing was found.";
+                : app.facts.images > 1
+                  ? "Nothing was found."
+                  : "The collection holds no other photo.";
         announce(text);
-        // Who began with a button that is gone now goes on at the answer.
-        if (!cursor && document.activeElement === document.body) title.focus({ preventScroll: true });
+        // Who began with a button that is gone now goes on at the answer; who only opened the address begins at the top.
+        const began = navigator.userActivation?.hasBeenActive ?? true;
+        if (!cursor && began && document.activeElement === document.body) title.focus({ preventScroll: true });
         app.noticed(answer.state);
     }
 
@@ -134,15 +153,16 @@ export function resultsView(app, { wrongFilter }) {
         title.textContent = "No results";
         took.hidden = true;
         none.hidden = false;
+        retry.hidden = !(problem.status === 0 || problem.status >= 500);
         none.textContent =
             problem.kind === "FilterError"
                 ? "The filter cannot be understood; what is wrong stands beside it."
-                : sentence(problem.message);
+                : `${problem.status === 413 ? "That is more than this server takes. " : ""}${sentence(problem.message)}`;
         announce(none.textContent);
     }
 
     async function next() {
-        if (!asked?.cursor || more.disabled) return;
+        if (!asked?.cursor || loading) return;
         await load(asked.cursor);
     }
 
@@ -164,6 +184,7 @@ export function resultsView(app, { wrongFilter }) {
             title.textContent = "No results";
             took.hidden = foot.hidden = true;
             none.hidden = false;
+            retry.hidden = true;
             none.textContent = text;
             node.classList.remove("busy");
         },
@@ -186,7 +207,7 @@ export function resultsView(app, { wrongFilter }) {
         },
         /** Put the focus on the tile of an image. */
         focus(id) {
-            grid.tiles.find((one) => one.hit.id === id)?.link.focus();
+            (grid.tiles.find((one) => one.hit.id === id)?.link ?? title).focus();
         },
         /** Addresses in tiles hold the whole state, which may have changed since they were made. */
         refresh() {
@@ -194,5 +215,3 @@ export function resultsView(app, { wrongFilter }) {
         },
     };
 }
-
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;

@@ -5,6 +5,7 @@ import { picture } from "./api.js";
 const PICTURES = 260; // in sight; more are dots
 const KEPT = 800; // loaded small pictures
 const [SMALLEST, LARGEST] = [26, 150]; // pixels of a picture's side
+const MARGIN = 36; // pixels around the whole plane, at least
 const NEAR = 14; // pixels to a dot that still hit it
 
 /** Draws `points` ([id, x, y]) of a collection through a viewport. */
@@ -35,8 +36,8 @@ export function scatter(canvas, view) {
             if (left > -LARGEST && top > -LARGEST && left < width + LARGEST && top < height + LARGEST)
                 inSight.push([id, left, top]);
         }
-        const room = Math.sqrt((width * height) / Math.max(1, inSight.length));
-        side = inSight.length > PICTURES ? 0 : Math.min(LARGEST, Math.max(SMALLEST, room * 0.62));
+        const room = roomOf(inSight.length);
+        side = sideOf(inSight.length);
         const style = getComputedStyle(canvas);
         [ink, paper, accent] = [style.color, style.backgroundColor, style.accentColor];
         if (side) for (const spot of inSight) thumb(spot, side, 1.5, paper);
@@ -50,6 +51,11 @@ export function scatter(canvas, view) {
         const chosen = inSight.find(([id]) => id === marked);
         if (chosen) thumb(chosen, Math.max(84, side * 1.25), 3, accent);
     }
+
+    /** Pixels across that each of so many has. */
+    const roomOf = (number) => Math.sqrt((canvas.clientWidth * canvas.clientHeight) / Math.max(1, number));
+    const sideOf = (number) =>
+        number > PICTURES ? 0 : Math.min(LARGEST, Math.max(SMALLEST, roomOf(number) * 0.62));
 
     function thumb([id, left, top], size, border, edge) {
         const image = load(id);
@@ -99,6 +105,8 @@ export function scatter(canvas, view) {
 
     return {
         later,
+        /** Pixels around the plane, so that no picture at its edge is cut off. */
+        margin: () => Math.max(MARGIN, sideOf(points.length) / 2 + 8),
         show(name, given) {
             if (name !== collection) images.clear();
             collection = name;

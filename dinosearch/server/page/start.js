@@ -24,6 +24,22 @@ export function startView(app) {
         el("div.heading", {}, el("h2", { id: "sample-title" }, "Or begin with one of these"), others),
         grid.node,
     );
+    const target = el(
+        "div.target",
+        {},
+        el(
+            "div.buttons",
+            {},
+            pickButton("Choose a photo", app.take, { class: "strong", id: "pick" }),
+            pickButton("Take a photo", app.take, { camera: true, id: "photograph" }),
+        ),
+        el(
+            "p.muted",
+            {},
+            el("span.by-mouse", {}, "or drop or paste one anywhere on this page. "),
+            "Several at once are searched together.",
+        ),
+    );
     const node = el(
         "div.start",
         {},
@@ -32,22 +48,7 @@ export function startView(app) {
             { "aria-labelledby": "hero-title" },
             el("h1", { id: "hero-title", tabIndex: -1 }, "Find the photos of the same thing"),
             about,
-            el(
-                "div.target",
-                {},
-                el(
-                    "div.buttons",
-                    {},
-                    pickButton("Choose a photo", app.take, { class: "strong", id: "pick" }),
-                    pickButton("Take a photo", app.take, { camera: true, id: "photograph" }),
-                ),
-                el(
-                    "p.muted",
-                    {},
-                    el("span.by-mouse", {}, "or drop or paste one anywhere on this page. "),
-                    "Several at once are searched together.",
-                ),
-            ),
+            target,
         ),
         past,
         photos,
@@ -60,7 +61,10 @@ export function startView(app) {
         const { name, images } = app.facts;
         try {
             const ids = spread(images, turn);
-            const { files } = await get(`${at(name, "files")}?limit=200&where=${encodeURIComponent(`id in (${ids})`)}`);
+            const address = `${at(name, "files")}?limit=200`;
+            let { files } = await get(`${address}&where=${encodeURIComponent(`id in (${ids})`)}`);
+            // Ids are never used again: after many were removed, those of now may all be larger.
+            if (!files.length) files = (await get(address)).files.slice(0, SHOWN);
             const found = mixed([...new Map(files.map((file) => [file.id, file])).values()]);
             grid.set(
                 found.map((file) =>
@@ -83,15 +87,29 @@ export function startView(app) {
         show() {
             const { name, images, state } = app.facts;
             const where = app.collections.length > 1 ? `of ${name}` : "here";
-            about.textContent = images
-                ? `Show one, and the ${count(images)} photos ${where} are ordered by how much they look like it: ` +
-                  "the same building, object or scene comes first."
-                : `The collection ${name} holds no images yet.`;
+            target.hidden = !images;
+            about.textContent = inviting(images, where);
+            if (!images) about.replaceChildren(...filling(app));
             showRecent(past);
             if (images && shownOf !== `${name} ${state}`) sample();
             shownOf = `${name} ${state}`;
         },
     };
+}
+
+function inviting(images, where) {
+    if (images === 1) return `Show one, and see how much the only photo ${where} looks like it.`;
+    return (
+        `Show one, and the ${count(images)} photos ${where} are ordered by how much they look like it: ` +
+        "the same building, object or scene comes first."
+    );
+}
+
+/** What an empty collection needs. */
+function filling({ facts: { name, writable }, href }) {
+    const empty = `The collection ${name} holds no photos yet. `;
+    if (writable) return [empty, el("a", { href: href({ view: "collection" }) }, "Index a folder"), "."];
+    return [empty, "Where the server runs, fill it with ", el("code", {}, "dinosearch index FOLDER --home HOME"), "."];
 }
 
 /** Ids over the whole collection; each turn gives others. */
@@ -135,6 +153,7 @@ async function showRecent(section) {
         onclick: () => {
             forget();
             section.hidden = true;
+            document.getElementById("hero-title").focus({ preventScroll: true });
             announce("recent searches cleared");
         },
     });

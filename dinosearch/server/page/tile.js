@@ -70,8 +70,7 @@ export function tile(hit, given) {
     /** A busy server refuses pictures for a while. */
     function again() {
         tries += 1;
-        if (tries > 2) shown.classList.add("broken");
-        else setTimeout(() => (image.src = image.dataset.address), 1500 * tries);
+        if (tries <= 2) setTimeout(() => (image.src = image.dataset.address), 1500 * tries);
     }
 
     return {

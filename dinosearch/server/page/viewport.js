@@ -1,11 +1,11 @@
 // A window on a plane of 0..1 by 0..1: moved and zoomed by wheel, drag, two fingers, keys and buttons.
 
 const [FARTHEST, NEAREST] = [0.8, 400];
-const MARGIN = 36; // pixels around the whole plane
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** The window of a canvas; `changed()` after each move, `tapped(x, y)` for a click in pixels of the canvas. */
-export function viewport(canvas, { changed, tapped, hovered = () => {} }) {
+/** The window of a canvas; `margin()` gives pixels around the whole plane, `changed()` is called after each move,
+    `tapped(x, y)` for a click in pixels of the canvas. */
+export function viewport(canvas, { margin, changed, tapped, hovered = () => {} }) {
     const view = { x: 0.5, y: 0.5, zoom: 1 };
     const fingers = new Map();
     let travelled = 0;
@@ -13,7 +13,8 @@ export function viewport(canvas, { changed, tapped, hovered = () => {} }) {
     const size = () => ({ width: canvas.clientWidth, height: canvas.clientHeight });
     const spans = () => {
         const { width, height } = size();
-        return { x: Math.max(1, width - 2 * MARGIN) * view.zoom, y: Math.max(1, height - 2 * MARGIN) * view.zoom };
+        const free = 2 * margin();
+        return { x: Math.max(1, width - free) * view.zoom, y: Math.max(1, height - free) * view.zoom };
     };
     const settle = () => {
         view.zoom = Math.min(NEAREST, Math.max(FARTHEST, view.zoom));

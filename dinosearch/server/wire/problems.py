@@ -54,6 +54,7 @@ _SENTENCES: tuple[tuple[type[DinosearchError], str], ...] = (
 
 INTERNAL = "something went wrong in the server; its log has more under this request id"
 _PATH = re.compile(r"(?<![\w.)\]])(?:[A-Za-z]:\\|~?/|\\\\)[^\s,;:'\"]*")
+_GONE = re.compile(r": no such file;|: the archive has no such member;")
 _COMMAND = re.compile(r"(^|\s)(--\w|dinosearch \w)")
 
 
@@ -127,6 +128,8 @@ def _sentence(error: DinosearchError, homes: Iterable[str]) -> str:
     if isinstance(error, ImageUnreadableError):
         return f"the image cannot be read: {without_paths(error.reason, homes)}"
     if isinstance(error, ImageNotFoundError):
+        if _GONE.search(str(error)):
+            return "the file of this image is gone"
         number = re.search(r"id:(\d+)", str(error))
         return f"there is no image id:{number[1]} that can be asked with" if number else "there is no such image"
     said = next((sentence for kind, sentence in _SENTENCES if isinstance(error, kind)), None)
