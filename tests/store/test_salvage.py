@@ -217,6 +217,21 @@ def test_an_image_that_is_no_text_goes_with_its_file(file: Path) -> None:
     assert list(after["known"]) == ["/photos/1.jpg", "/photos/3.jpg", "/photos/4.jpg"]
 
 
+def test_an_image_whose_numbers_are_none_goes_with_its_file(file: Path) -> None:
+    fill(file)
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        register_sums(connection)
+        connection.execute("UPDATE images SET width = 'wide' WHERE id = 2")
+        connection.execute("VACUUM")
+    damage(file, b"CAMERA2", FLIPPED)
+    told, after = salvaged(file)
+    assert told.left_out == [
+        "image id:2 is damaged and was left out",
+        "the file /photos/2.jpg: its image is gone",
+    ]
+    assert list(after["known"]) == ["/photos/1.jpg", "/photos/3.jpg", "/photos/4.jpg"]
+
+
 def test_rows_before_and_behind_unreadable_pages_are_kept(file: Path) -> None:
     paths = [f"/{number:04}" for number in range(1, 2001)]
     with MetadataStore.open(file, create=True) as store, store.transaction() as tx:

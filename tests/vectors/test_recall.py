@@ -127,6 +127,17 @@ def test_any_dimension_and_coding(tmp_path: Path, dimension: int, coding: str) -
     made.search.close()
 
 
+def test_where_all_is_asked_for_all_is_found(tmp_path: Path) -> None:
+    rows, ids = clustered(3000, 24, seed=5), np.arange(1, 3001)
+    made = Bench(tmp_path, RUNGS["flat"], dimension=24)
+    made.add(ids, rows)
+    published = made.search.update_index(1.0)
+    assert published is not None and published.index.recall == {10: 1.0, 100: 1.0}
+    queries = perturbed(rows, 50, seed=6)
+    np.testing.assert_array_equal(made.search.search(queries, 100)[0], brute(rows, ids, queries, 100)[0])
+    made.search.close()
+
+
 def test_other_numbers_of_hits_are_searched_like_the_next_larger_one_that_was_measured() -> None:
     lists, candidates = {100: 30, 10: 8}, {10: 40, 100: 150}
     wanted = (1, 10, 11, 100, 101, 250)
