@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import faiss
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from dinosearch.errors import DamagedHomeError
+from dinosearch.vectors import vector_index
 from dinosearch.vectors.vector_index import VectorIndex, place
 from tests.vectors.test_local_search import D, clustered
 
@@ -32,3 +34,19 @@ def test_an_index_of_few_rows_in_many_lists_is_read(tmp_path: Path, storage: str
     with pytest.raises(DamagedHomeError, match="its lists do not hold as many vectors"):
         VectorIndex.load(tmp_path / "index", sha256, f"IVF100,{storage}", D, 2)
     assert limits() == before
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_an_index_that_cannot_be_written_says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, began: bool
+) -> None:
+    def full(index: object, path: Path) -> None:
+        if began:
+            path.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(vector_index, "write_index", full)
+    index = VectorIndex.train("IVF1,Flat", clustered(100, D, seed=81))
+    with pytest.raises(OSError, match="No space left"):
+        index.publish(tmp_path / "index")
+    assert list(tmp_path.iterdir()) == []
