@@ -249,6 +249,56 @@ def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     assert pids and wait_until_gone(pids, 10)
 
 
+SLEEPING = """
+import os, sys, time
+from dinosearch.images import DecodePool
+from dinosearch.images.workers.messages import Wanted, send
+from dinosearch.records import Preprocessing
+with DecodePool(Preprocessing("squash", 28), workers=1) as pool:
+    worker = pool._take_worker()
+    if sys.argv[1] == "forked":  # which keeps the ends of the pipes
+        if os.fork() == 0:
+            os.close(1)
+            sys.stdin.read()
+            os._exit(0)
+    else:
+        asked = {"path": "never.png", "inline": False, "size": 1, "timeout": 60.0, "wanted": Wanted(hint=1).to_json()}
+        send(worker._to, asked)
+    print(worker.pid, flush=True)
+    time.sleep(60)
+"""
+NEVER_READS = """
+import os, time
+plain = os.open
+def slow(path, *arguments, **named):
+    time.sleep(60 * (path == "never.png"))  # as from a network drive that is not there
+    return plain(path, *arguments, **named)
+os.open = slow
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("how", ["forked", "in a read"])
+def test_a_worker_that_sleeps_ends_with_its_parent(tmp_path: Path, how: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NEVER_READS)
+    root = Path(__file__).resolve().parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", SLEEPING, how],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=root,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)])},
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        time.sleep(0.3)
+        assert not gone(pid)
+        parent.kill()
+        assert wait_until_gone([pid], 10)
+
+
 def test_modules_in_the_working_folder_are_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = make(tmp_path, 1)
     (tmp_path / "struct.py").write_text("raise SystemExit(7)")

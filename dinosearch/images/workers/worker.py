@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 import sys
+import threading
+import time
 
 from PIL import AvifImagePlugin, Image
 
@@ -15,10 +17,12 @@ from dinosearch.images.workers.answer import answer
 from dinosearch.images.workers.messages import Wanted, pack_answer, receive, send
 
 _THREADS = 4  # of an AVIF decoder, as of the HEIF one: one for each of 64 cores would take their stacks too
+_ORPHAN_TICK = 1.0  # seconds between two looks whether the parent is there
 
 
 def main() -> None:
-    """Serve until the parent closes stdin, which its death does too."""
+    """Serve until the parent closes stdin, which its death does too, or is gone."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="dinosearch-orphan", daemon=True).start()
     # Ctrl-C reaches the whole process group; the parent decides, and its end closes stdin.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The answers own the original stdout; anything else that is printed must not get between them.
@@ -50,6 +54,17 @@ def main() -> None:
             _set_alarm(0)
             send(sink, *pack_answer(result))
             del body, data, result
+
+
+def _end_with(parent: int) -> None:
+    """End this process once it has another parent.
+
+    Stdin does not tell one that waits for a disk in the middle of an image, or whose pipe a forked process of the
+    parent's still holds. Linux could send a signal (PR_SET_PDEATHSIG), but for the end of the thread that started it.
+    """
+    while os.getppid() == parent:  # on Windows always, where nobody inherits an orphan
+        time.sleep(_ORPHAN_TICK)
+    os._exit(1)
 
 
 def _set_alarm(seconds: float) -> None:

@@ -39,6 +39,7 @@ class ConnectionLimits:
         head_seconds: from the first byte of a request, or the connection, to the end of the head.
         rest_seconds: for the rest of a body whose answer is out already, such as 413.
         reading_seconds: that a client may take none of an answer that waits for it.
+        last_seconds: for another request to come when the server stops: it may have been sent before that was seen.
         head_bytes: of request line and headers together, and of trailers and what else a chunked body is wrapped in.
         headers: number of header lines.
         pipelined: requests sent ahead of their turn.
@@ -48,6 +49,7 @@ class ConnectionLimits:
     head_seconds: float = 10.0
     rest_seconds: float = 5.0
     reading_seconds: float = 30.0
+    last_seconds: float = 0.5
     head_bytes: int = 32 << 10
     headers: int = 100
     pipelined: int = 8
@@ -63,7 +65,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._deadline: TimerHandle | None = None
         self._reading: TimerHandle | None = None
-        self._in_head = self._in_message = False
+        self._in_head = self._in_message = self._ending = False
         self._head_bytes = self._chunk = self._bodiless = 0
         self._refusal = HTTPStatus.BAD_REQUEST
         self._refused = False
@@ -124,6 +126,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._bodiless = -self._chunk
         self._stop_waiting()
         super().on_headers_complete()
+        self.cycle.keep_alive &= not self._ending
         self.cycle.transport = _Answering(self)  # type: ignore[assignment]
         self._cycles = [*(cycle for cycle in self._cycles if not cycle.response_complete), self.cycle]
 
@@ -139,6 +142,22 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._in_message and not self._in_head and self.cycle.response_complete:
             # The answer is out before the body: a client that only writes now gets time to see it, no more.
             self._wait(self.limits.rest_seconds)
+
+    def shutdown(self) -> None:
+        """Called when the server stops: the next answer says that it is the last one here, then the connection closes.
+
+        An answer that has begun cannot say so any more, and one that is out has not: what the client has sent since, or
+        is sending, still gets an answer. Closing at once, as uvicorn does, would reset it.
+        """
+        self._ending = True
+        self.timeout_keep_alive = self.limits.last_seconds  # type: ignore[assignment]  # the loop takes any number
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+        elif self._idle() and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def timeout_keep_alive_handler(self) -> None:
         """Called when no other request came for a while."""
