@@ -25,9 +25,11 @@ class Connections:
 
     Attributes:
         dialect: `sqlite` or `postgresql`.
+        vacuums_tables: whether `vacuum` can be told of some tables only.
     """
 
     dialect = "sqlite"
+    vacuums_tables = False
     read_only = False
 
     def __init__(self, name: str, engine: Engine, reading: Engine | None = None) -> None:
@@ -81,7 +83,7 @@ class Connections:
         raise NotImplementedError
 
     def vacuum(self, *names: str) -> None:
-        """Give the space of deleted rows back, on a server in these tables only; no transaction may be open."""
+        """Give the space of deleted rows back, in these tables only where it can; no transaction may be open."""
         raise NotImplementedError
 
     def close(self) -> None:

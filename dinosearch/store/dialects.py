@@ -1,4 +1,4 @@
-"""What SQLite and PostgreSQL say differently, as data: upserts, and ids that are never given twice.
+"""What SQLite and PostgreSQL say differently, as data: upserts, ids that are never given twice, packed rows.
 
 The words of PostgreSQL are in `postgres_words`, which a collection in a folder never loads.
 """
@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, update
+from sqlalchemy import Connection, Select, Table, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from dinosearch.store.migrations import note_schema
 from dinosearch.store.tables import images
 
 
@@ -27,6 +28,9 @@ class Dialect:
         on_labels: called with labels before images are called so.
         many: runs an INSERT with many rows; returns how many it wrote.
         revive: images have a file, of that many bytes: ids and sizes.
+        on_packed: called with a table of packed rows when it was made.
+        on_schema: called when tables were made or dropped, in that transaction.
+        packed_bytes: asks for the disk space of a table of packed rows that is there.
     """
 
     upsert: Callable[[Table], Any]
@@ -36,6 +40,9 @@ class Dialect:
     on_labels: Callable[[Connection, Iterable[str]], None]
     many: Callable[[Connection, Any, Sequence[Mapping[str, Any]]], int]
     revive: Callable[[Connection, Sequence[tuple[int, int]]], None]
+    on_packed: Callable[[Connection, Table], None]
+    on_schema: Callable[[Connection], None]
+    packed_bytes: Callable[[Table], Select[tuple[Any]]]
 
 
 def dialect_of(connection: Connection) -> Dialect:
@@ -64,4 +71,15 @@ def _revive(connection: Connection, placed: Sequence[tuple[int, int]]) -> None:
     connection.execute(_REVIVE, [{"b_id": image_id, "b_size": size} for image_id, size in placed])
 
 
-SQLITE = Dialect(insert, _last_id, lambda *_: None, lambda *_: None, lambda *_: None, _many, _revive)
+SQLITE = Dialect(
+    upsert=insert,
+    last_id=_last_id,
+    keep_id=lambda *_: None,
+    on_images=lambda *_: None,
+    on_labels=lambda *_: None,
+    many=_many,
+    revive=_revive,
+    on_packed=lambda *_: None,
+    on_schema=note_schema,
+    packed_bytes=lambda table: select(func.sum(func.length(table.c.data))),
+)

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, delete, func, inspect, select
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, delete, inspect, select
 
-from dinosearch.store.dialects import Dialect
-from dinosearch.store.migrations import note_schema
+from dinosearch.store.dialects import Dialect, dialect_of
 from dinosearch.store.reading import CHUNK, Reader, chunks
 from dinosearch.store.tables import generations
 
@@ -37,13 +36,8 @@ class Packing:
         if inspect(self._connection).has_table(table.name):
             return
         table.create(self._connection)
-        if self._connection.dialect.name == "postgresql":  # as it is: nothing of it gets smaller by compressing it
-            from dinosearch.store.postgres_words import GRANTS
-
-            self._connection.exec_driver_sql(f"ALTER TABLE {table.name} ALTER COLUMN data SET STORAGE EXTERNAL")
-            for (grant,) in self._connection.exec_driver_sql(GRANTS, (table.name,)).all():
-                self._connection.exec_driver_sql(grant)
-        self._note()
+        self._dialect.on_packed(self._connection, table)
+        self._changed_schema()
 
     def put_packed(self, number: int, rows: Mapping[int, bytes]) -> None:
         """Write rows by id, in place of any that there are."""
@@ -68,12 +62,11 @@ class Packing:
         """Delete whole tables."""
         for number in numbers:
             _table(number).drop(self._connection, checkfirst=True)
-        self._note()
+        self._changed_schema()
 
-    def _note(self) -> None:
+    def _changed_schema(self) -> None:
         self._wrote.add(generations)
-        if self._connection.dialect.name == "sqlite":
-            note_schema(self._connection)
+        self._dialect.on_schema(self._connection)
 
 
 class Packed(Reader):
@@ -110,16 +103,13 @@ class Packed(Reader):
         """Disk space of a generation's table, 0 where it has none."""
         table = _table(number)
         with self._database.read() as connection:
-            if connection.dialect.name == "postgresql":
-                size = func.pg_total_relation_size(func.to_regclass(table.name))
-                return int(connection.scalar(select(size)) or 0)
             if not inspect(connection).has_table(table.name):
                 return 0
-            return int(connection.scalar(select(func.sum(func.length(table.c.data)))) or 0)
+            return int(connection.scalar(dialect_of(connection).packed_bytes(table)) or 0)
 
     def tidy_packed(self, number: int) -> None:
-        """Give the space of deleted rows back, on a server; a file's comes back with `vacuum`."""
-        if self._database.dialect == "postgresql":
+        """Give the space of deleted rows back, where one table can; that of a file comes back by `vacuum`."""
+        if self._database.vacuums_tables:
             self._database.vacuum(_table(number).name)
 
 

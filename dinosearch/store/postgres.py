@@ -58,6 +58,7 @@ class PostgresDatabase(Connections):
     """
 
     dialect = "postgresql"
+    vacuums_tables = True
 
     def __init__(self, address: str, *, create: bool, read_only: bool, progress: Progress | None = None) -> None:
         if find_spec("psycopg") is None:

@@ -100,7 +100,25 @@ def _revive(connection: Connection, placed: Sequence[tuple[int, int]]) -> None:
     connection.execute(_REVIVE, {"ids": [image_id for image_id, _ in placed], "sizes": [size for _, size in placed]})
 
 
-POSTGRESQL = Dialect(insert, _last_id, _keep_id, _note_cameras, _note_labels, _many, _revive)
+def _settle_packed(connection: Connection, table: Table) -> None:
+    # As it is: nothing of it gets smaller by compressing it.
+    connection.exec_driver_sql(f"ALTER TABLE {table.name} ALTER COLUMN data SET STORAGE EXTERNAL")
+    for (grant,) in connection.exec_driver_sql(GRANTS, (table.name,)).all():
+        connection.exec_driver_sql(grant)
+
+
+POSTGRESQL = Dialect(
+    upsert=insert,
+    last_id=_last_id,
+    keep_id=_keep_id,
+    on_images=_note_cameras,
+    on_labels=_note_labels,
+    many=_many,
+    revive=_revive,
+    on_packed=_settle_packed,
+    on_schema=lambda _: None,
+    packed_bytes=lambda table: select(func.pg_total_relation_size(func.to_regclass(table.name))),
+)
 
 
 def _text(value: str) -> ColumnElement[str]:
