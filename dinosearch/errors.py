@@ -20,18 +20,32 @@
       ClusterError                     a Ray cluster that cannot be had, or that failed in the middle of a job
       ServerError                      a dinosearch server that does not answer, refuses, or fails (dinosearch.client)
 
-Every message says what happened, why, and the next command to run. A wrong argument type from Python stays ValueError
-or
-TypeError; a bug keeps its traceback.
+Every message says what happened, why, and the next command to run, which `sentence` has as data (`dinosearch.advice`):
+the command line completes it by the collection that was asked, a server leaves it out. A wrong argument type from
+Python stays ValueError or TypeError; a bug keeps its traceback.
 """
 
 from __future__ import annotations
 
+from dinosearch.advice import Command, Sentence, run
+
 
 class DinosearchError(Exception):
-    """Base of all errors that dinosearch raises on purpose; `exit_code` is what the command line exits with."""
+    """Base of all errors that dinosearch raises on purpose; `exit_code` is what the command line exits with.
+
+    Args:
+        said: the sentence: text, and the commands to run next.
+    """
 
     exit_code = 2
+
+    def __init__(self, *said: str | Command) -> None:
+        super().__init__(said[0] if len(said) == 1 else Sentence(*said))
+
+    @property
+    def sentence(self) -> Sentence:
+        """What `str` gives, with its commands as data."""
+        return Sentence(*self.args)
 
 
 class CollectionNotFoundError(DinosearchError):
@@ -61,8 +75,16 @@ class DamagedHomeError(DinosearchError):
 class NoVectorError(DamagedHomeError, KeyError):
     """An id has no row: it was never given one, or its row is damaged; the only argument is the id."""
 
+    def __init__(self, image_id: int) -> None:
+        Exception.__init__(self, image_id)
+
     def __str__(self) -> str:
-        return f"id:{self.args[0]} has no sound vector; mend that with: dinosearch verify --repair"
+        return str(self.sentence)
+
+    @property
+    def sentence(self) -> Sentence:
+        """See `DinosearchError`."""
+        return Sentence(f"id:{self.args[0]} has no sound vector; mend that with: ", run("verify", "--repair"))
 
 
 class ImageUnreadableError(DinosearchError):
@@ -74,7 +96,7 @@ class ImageUnreadableError(DinosearchError):
     """
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{path}: ", reason)
         self.path = path
         self.reason = reason
 
@@ -83,7 +105,16 @@ class ImageUnreadableError(DinosearchError):
 
 
 class ImageNotFoundError(DinosearchError):
-    """A query image, path or id that does not exist."""
+    """A query image, path or id that does not exist.
+
+    Attributes:
+        image_id: the id, where it was asked for by one.
+        is_gone: whether a file, or a member of an archive, is not where it should be.
+    """
+
+    def __init__(self, *said: str | Command, image_id: int | None = None, is_gone: bool = False) -> None:
+        super().__init__(*said)
+        self.image_id, self.is_gone = image_id, is_gone
 
 
 class UnknownCheckpointError(DinosearchError):

@@ -9,7 +9,6 @@ import errno
 import hashlib
 import json
 import os
-import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from dinosearch.advice import Named, run
 from dinosearch.errors import CollectionNotFoundError, HomeLockedError
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class Home:
         self.path = Path(os.path.abspath(os.path.expanduser(path)))
 
     @property
-    def named(self) -> str:
-        """The option that names it in a command, for a shell."""
-        return f"--home {shlex.quote(str(self.path))}"
+    def named(self) -> Named:
+        """What names it in a command."""
+        return Named(str(self.path))
 
     @property
     def metadata(self) -> Path:
@@ -76,8 +76,8 @@ class Home:
         self._refuse_file()
         if not self.exists():
             raise CollectionNotFoundError(
-                f"no collection in {self.path}: metadata.sqlite is not there; "
-                f"make one with: dinosearch index FOLDER {self.named}"
+                f"no collection in {self.path}: metadata.sqlite is not there; make one with: ",
+                run("index", "FOLDER", of=self.named),
             )
 
     def create(self) -> None:

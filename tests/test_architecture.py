@@ -31,6 +31,7 @@ LAYERS = (
     ("protocols",),
     ("records",),
     ("errors", "lazy", "ahead", "capacity", "timing"),
+    ("advice",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

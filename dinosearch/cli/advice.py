@@ -1,51 +1,50 @@
-"""Commands inside messages, completed by the options that name the collection: as printed they shall work when pasted.
+"""Sentences of all layers as the command line shows them: their commands name the collection that was asked.
 
-The layers below name a verb and do not know where the collection lives that the user means; this one does.
+The layers below name verbs and arguments (`dinosearch.advice`) and most do not know where the collection lives that the
+user means; this one does.
 """
 
 from __future__ import annotations
 
 import os
-import re
 
 import click
 
+from dinosearch.advice import Command, Named, Sentence
+
 SETTINGS = "dinosearch.settings"
 """Where the context of a command keeps what --home and --metadata say."""
-_VERBS = (
-    "index|query|explain|calibrate|confirm|reject|refine|remove|info|verify|compact|migrate|export|import|"
-    "label|curate|duplicates|clusters|outliers|map|recommend"
-)
-_COMMAND = re.compile(
-    r"(?:(?<=: )|(?<=\? )|(?<=`)|(?<=\bor )|(?<=\bwith )|(?<=\brun ))"
-    rf"dinosearch (?:{_VERBS})\b(?![\w.-])"
-    # What needs no look at its value; the options go in front of the rest, where they stand as well.
-    r"(?: (?:--(?:repair|back|diffuse|json)|-|[A-Z]+(?:\.\.\.)?)(?![\w-]))*"
-    r"(?!(?:(?!dinosearch )[^;,`\n])*--home)"
-)
+_OF_NONE = {"benchmark", "classify", "doctor", "embed", "models", "plan", "serve"}
+"""Verbs that are about no collection, or name theirs as arguments."""
 
 
-def completed(text: str) -> str:
-    """The text with --home, and --metadata, in every command that names no collection itself.
+def told(*parts: str | Command) -> str:
+    """The text, with --home, and --metadata, in every command that names no collection itself.
 
     The collection is that of the command that runs; the default one needs no naming.
     """
-    named = _named() if "dinosearch " in text else ""
-    return _COMMAND.sub(lambda found: f"{found[0]} {named}", text) if named else text
+    sentence = Sentence(*parts)
+    lacking = any(isinstance(part, Command) and _lacks(part) for part in sentence.parts)
+    named = _named() if lacking else None
+    return sentence.about(lambda command: named if _lacks(command) else command.of)
 
 
-def _named() -> str:
+def _lacks(command: Command) -> bool:
+    return command.of is None and command.verb not in _OF_NONE
+
+
+def _named() -> Named | None:
     context = click.get_current_context(silent=True)
     settings = context.meta.get(SETTINGS) if context else None
     if settings is None:
-        return ""
+        return None
     is_default = (settings.home, settings.metadata) == ("index", None)
     if is_default and not os.environ.get("DINOSEARCH_HOME"):
-        return ""
+        return None
     from dinosearch.collection.places.place import place_of
     from dinosearch.errors import SettingError
 
     try:
         return place_of(settings.home, settings.metadata).named
     except SettingError:  # an address that names nothing, which is what the message is about
-        return ""
+        return None

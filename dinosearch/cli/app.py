@@ -19,7 +19,7 @@ from typing import IO, Any
 import click
 
 from dinosearch import __version__
-from dinosearch.cli.advice import completed
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import common, keep_examples, settings
 from dinosearch.cli.output import notice, printable
 from dinosearch.errors import DinosearchError
@@ -109,7 +109,7 @@ class _Verbs(click.Group):
         except click.UsageError as error:
             raise _shown(error) from None
         except DinosearchError as error:
-            raise _Sentence(completed(str(error)), error.exit_code) from error
+            raise _Sentence(told(error.sentence), error.exit_code) from error
         except OSError as error:
             if error.errno not in REFUSALS:
                 raise
@@ -134,7 +134,7 @@ def _shown(error: click.UsageError) -> click.UsageError:
     """The same error with a message that can be printed: it names what was typed, which may be the name of a file."""
     if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # since click 8.2
         return error  # the whole help, which is shown as it is
-    return click.UsageError(printable(completed(error.format_message())), error.ctx)
+    return click.UsageError(printable(error.format_message()), error.ctx)
 
 
 class _Sentence(click.ClickException):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinosearch.cli.advice import completed
+from dinosearch.advice import run
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import Settings, model_options, opened, verb
 from dinosearch.cli.output import counted, emit, say
 
@@ -88,7 +89,7 @@ def _judge(settings: Settings, same: bool, query: str, results: tuple[str, ...],
         counts = None if found is None else _counts(found)
         emit("verdicts", {"same": same, "results": len(results), "calibration": counts})
     elif not settings.quiet:
-        learn = completed("they count once you run: dinosearch calibrate")
+        learn = told("they count once you run: ", run("calibrate"))
         counts_from = learn if found is None else _heard(found).lstrip(", ")
         say(f"{counted(len(results), 'verdict')} recorded; {counts_from}")
 

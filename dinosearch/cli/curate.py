@@ -150,7 +150,7 @@ def curate(
             draw(out, summary, Path(sheet))
     unread = put.failures if put else ()
     for problem in islice(unread, LISTED):
-        notice(f"{shown(problem.path)}: {problem.reason}")
+        notice(f"{shown(problem.path)}: ", problem.reason)
     if len(unread) > LISTED:
         notice(f"and {len(unread) - LISTED:,} more")
     if summary.failed:

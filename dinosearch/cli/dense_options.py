@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dinosearch.advice import run
 from dinosearch.cli.options import Settings, opened
 from dinosearch.cli.output import notice, shown, tell
 from dinosearch.errors import ImageNotFoundError
@@ -140,8 +141,8 @@ def _paths(settings: Settings, ids: Sequence[str]) -> dict[str, str]:
             files = list(collection.files(where=f"id = {number}")) if number.isdecimal() and len(number) < 19 else []
             if not files:
                 raise ImageNotFoundError(
-                    f"there is no image {image} in {settings.home}; ids are listed by: dinosearch export - --home "
-                    f"{settings.home}"
+                    f"there is no image {image} in {settings.home}; ids are listed by: ",
+                    run("export", "-"),
                 )
             found[image] = str(files[0]["path"])
     return found
@@ -183,7 +184,7 @@ def numbered(names: Sequence[str], **columns: Sequence[Any]) -> dict[str, Any]:
 def reported(group: DenseGroup) -> int:
     """Say which images could not be read; the exit code for it."""
     for problem in group.problems:
-        notice(f"{shown(problem.path)}: {problem.reason}; left out")
+        notice(f"{shown(problem.path)}: ", problem.reason, "; left out")
     return PARTIAL if group.problems else 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dinosearch.advice import run
 from dinosearch.cli.options import Settings
 from dinosearch.cli.output import counted, emit, notice, say, shown, size_text
 
@@ -67,8 +68,8 @@ def judge(settings: Settings, collection: Collection, ids: Sequence[int], *, for
     known = set(collection.ids().tolist())
     if unknown := [number for number in ids if number not in known]:
         raise ImageNotFoundError(
-            f"there is no image id:{unknown[0]} in {collection.home}, so nothing was recorded; ids are shown by: "
-            "dinosearch duplicates"
+            f"there is no image id:{unknown[0]} in {collection.home}, so nothing was recorded; ids are shown by: ",
+            run("duplicates"),
         )
     if forget:
         pairs = [
@@ -113,7 +114,7 @@ def move(
         emit("trashed", {"files": len(done.paths), "size": done.size, "log": str(written)})
         return SOME_LEFT if done.problems else 0
     for problem in done.problems:
-        notice(f"{shown(problem.path)} stays: {problem.reason}")
+        notice(f"{shown(problem.path)} stays: ", problem.reason)
     if not settings.quiet:
         say(
             f"{counted(len(done.paths), 'file')} moved to the trash, {size_text(done.size)}; log: {shown(str(written))}"

@@ -118,7 +118,7 @@ def embed(
         emit("job", vars(summary))
     else:
         for problem in islice(bad, LISTED):
-            notice(f"{shown(problem.path)}: {problem.reason}")
+            notice(f"{shown(problem.path)}: ", problem.reason)
         if summary.failed > LISTED:
             notice(f"and {summary.failed - LISTED:,} more; see all with --json")
         if not settings.quiet:

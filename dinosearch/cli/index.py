@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinosearch.advice import run
 from dinosearch.cli.options import Settings, model_options, opened, recall_option, verb
 from dinosearch.cli.output import counted, emit, notice, rate_text, say, shown
 
@@ -114,14 +115,15 @@ def report(summary: IndexSummary, settings: Settings) -> int:
         emit("summary", summary.to_dict())
     else:
         for problem in summary.failures[:LISTED]:
-            notice(f"{shown(problem.path)}: {problem.reason}")
+            notice(f"{shown(problem.path)}: ", problem.reason)
         if len(summary.failures) > LISTED:
             notice(f"and {len(summary.failures) - LISTED:,} more; see all with --json")
         if not settings.quiet:
             say(_sentence(summary))
             if summary.offline:
                 notice(
-                    "offline images were kept, though their folder is not there; drop them with: dinosearch remove PATH"
+                    "offline images were kept, though their folder is not there; drop them with: ",
+                    run("remove", "PATH"),
                 )
     return PARTIAL if summary.failed else 0
 

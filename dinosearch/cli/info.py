@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dinosearch.cli.advice import completed
+from dinosearch.advice import Sentence, run
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import Settings, opened, verb
 from dinosearch.cli.output import counted, emit, shown, size_text, table
 
@@ -30,7 +31,7 @@ def info(settings: Settings) -> None:
     if settings.json:
         emit("info", found.to_dict())
     else:
-        table((name, completed(told)) for name, told in _described(found))
+        table((name, told(line)) for name, line in _described(found))
 
 
 def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
@@ -39,11 +40,16 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
         yield "engine", found.engine
     yield "images", f"{found.images:,} in {counted(found.files, 'file')}"
     if found.failed:
-        yield "", f"{found.failed:,} unreadable; name them with: dinosearch index PATH --json"
+        yield "", Sentence(f"{found.failed:,} unreadable; name them with: ", run("index", "PATH", "--json"))
     if found.waiting:
-        yield "", f"{found.waiting:,} not found, as they wait for a vector of the new model: dinosearch index PATH"
+        yield (
+            "",
+            Sentence(
+                f"{found.waiting:,} not found, as they wait for a vector of the new model: ", run("index", "PATH")
+            ),
+        )
     if found.removed:
-        yield "", f"{found.removed:,} removed, kept until: dinosearch compact"
+        yield "", Sentence(f"{found.removed:,} removed, kept until: ", run("compact"))
     if found.fingerprint is None:
         yield "model", "none yet: nothing has been indexed"
         return
@@ -62,7 +68,7 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
     else:
         yield from _index_lines(found.index)
     if found.index_problem:
-        yield "warning", f"{found.index_problem}; every search is exact until: dinosearch verify --repair"
+        yield "warning", Sentence(found.index_problem, "; every search is exact until: ", run("verify", "--repair"))
     yield from _others(found)
     for number, derived in enumerate(found.derived):
         yield "" if number else "derived", f"{derived.kind}: {derived.rows:,} rows, {size_text(derived.bytes)}"
@@ -76,11 +82,12 @@ def _described(found: CollectionInfo) -> Iterator[tuple[str, str]]:
 def _others(found: CollectionInfo) -> Iterator[tuple[str, str]]:
     """The models that do not answer, each with its state."""
     for number, model in enumerate(found.models[1:]):
-        state, command = model.state, "back with: dinosearch migrate --back"
+        state, advice = model.state, Sentence("back with: ", run("migrate", "--back"))
         if model.share < 1 or model.state == "being made":
-            state, command = f"{model.state}, {int(100 * model.share)} %", "go on with: dinosearch migrate"
-        line = f"{model.fingerprint.settings}: {state}; {model.rows:,} rows, {size_text(model.bytes)}; {command}"
-        yield "" if number else "others", line
+            state = f"{model.state}, {int(100 * model.share)} %"
+            advice = Sentence("go on with: ", run("migrate"))
+        line = f"{model.fingerprint.settings}: {state}; {model.rows:,} rows, {size_text(model.bytes)}; "
+        yield "" if number else "others", Sentence(line, advice)
 
 
 def _built_lines(found: CollectionInfo) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinosearch.advice import run
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import Settings, checked_sheet, model_options, opened, verb
 from dinosearch.cli.output import counted, emit, notice, say, shown, table, tell
 
@@ -123,16 +124,16 @@ def label(
         if sheet is not None and found:
             _draw(settings, collection, found, outcome, Path(sheet))
     if not found:
-        notice("there are no labels; give some with: dinosearch label NAME IMAGE...")
+        notice("there are no labels; give some with: ", run("label", "NAME", "IMAGE..."))
     return code if found else NOTHING_FOUND
 
 
 def _check(words: tuple[str, ...], source: str | None, vote: bool, clear: str | None, where: str | None) -> None:
     if len(words) == 1:
-        raise click.UsageError(f"which images are that? dinosearch label {shlex.quote(words[0])} IMAGE...")
+        raise click.UsageError(told("which images are that? ", run("label", words[0], "IMAGE...")))
     if words and not (words[0].strip() and words[0].isprintable()):
         raise click.UsageError(
-            f"{shown(words[0])!r} is no label; give one or more words: dinosearch label cat IMAGE..."
+            told(f"{shown(words[0])!r} is no label; give one or more words: ", run("label", "cat", "IMAGE..."))
         )
     if clear and (words or source or vote):
         raise click.UsageError("--clear forgets labels; give none with it")
@@ -166,8 +167,8 @@ def _named(collection: Collection, name: str, targets: tuple[str, ...]) -> dict[
         found = collection.ids_under(target)
         if not found:
             raise ImageNotFoundError(
-                f"{target} is not in the collection, so nothing was labelled; what it holds is listed by: "
-                "dinosearch export -"
+                f"{target} is not in the collection, so nothing was labelled; what it holds is listed by: ",
+                run("export", "-"),
             )
         said.update(dict.fromkeys(found, name))
     return said

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from dinosearch.cli.advice import completed
+from dinosearch.advice import run
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import Settings, model_options, opened, verb
 from dinosearch.cli.output import counted, emit, notice, say, shown, size_text
 
@@ -29,7 +30,7 @@ def remove(settings: Settings, targets: tuple[str, ...]) -> None:
     if settings.json:
         emit("removed", {"removed": count})
     elif not settings.quiet:
-        advice = completed("reclaim the space with: dinosearch compact")
+        advice = told("reclaim the space with: ", run("compact"))
         say(f"{count:,} removed from the collection, none from the disk; {advice}")
 
 
@@ -60,16 +61,16 @@ def verify(settings: Settings, repair: bool, **model: Any) -> int:
         emit("verify", {**found, "ok": report.ok})
         return 0 if report.ok else REMAINING
     for problem in report.problems:
-        notice(f"{shown(problem.path)}: {problem.reason}")
+        notice(f"{shown(problem.path)}: ", problem.reason)
     for problem in report.lost:
-        notice(f"{shown(problem.path)}: cannot be restored: {problem.reason}")
+        notice(f"{shown(problem.path)}: cannot be restored: ", problem.reason)
     if not settings.quiet:
         verdict = "all sound"
         if report.problems:
             verdict = f"{counted(len(report.problems), 'problem')}, {report.repaired:,} repaired"
         say(f"{report.rows:,} vectors checked: {verdict}")
     if report.problems and not repair:
-        notice("mend it with: dinosearch verify --repair")
+        notice("mend it with: ", run("verify", "--repair"))
     return 0 if report.ok else REMAINING
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinosearch.cli.advice import completed
+from dinosearch.advice import Sentence, run
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import Settings, model_options, opened, verb
 from dinosearch.cli.output import counted, emit, notice, rate_text, say, shown, size_text
 
@@ -116,20 +117,21 @@ def _reported(report: MigrationReport, settings: Settings) -> int:
         emit("migrate", {**report.to_dict(), "left": len(report.left)})
         return code
     for problem in report.left[:LISTED]:
-        notice(f"{shown(problem.path)}: {problem.reason}")
+        notice(f"{shown(problem.path)}: ", problem.reason)
     if len(report.left) > LISTED:
         notice(f"and {len(report.left) - LISTED:,} more; see all with --json")
     if not report.ok:
         notice(
             f"{counted(len(report.left), 'image')} could not be read, so the model was not changed; plug the drive in "
-            f"or bring the files back and run again: dinosearch migrate; or leave them behind by: "
-            "--leave-behind"
+            f"or bring the files back and run again: ",
+            run("migrate"),
+            "; or leave them behind by: --leave-behind",
         )
     elif not settings.quiet:
         for line in _sentences(report):
-            say(completed(line))
+            say(told(line))
         for problem in report.dropped:
-            notice(f"{problem.path} is gone: {problem.reason}")
+            notice(f"{problem.path} is gone: ", problem.reason)
     return code
 
 
@@ -143,5 +145,6 @@ def _sentences(report: MigrationReport) -> Iterator[str]:
     if report.made:
         yield f"made again: {', '.join(report.made)}"
     if report.left:
-        yield f"{counted(len(report.left), 'image')} left behind until this can read them: dinosearch index FOLDER"
-    yield "the model before is kept: go back with dinosearch migrate --back, or delete it with --forget"
+        behind = f"{counted(len(report.left), 'image')} left behind until this can read them: "
+        yield Sentence(behind, run("index", "FOLDER"))
+    yield Sentence("the model before is kept: go back with ", run("migrate", "--back"), ", or delete it with --forget")

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from dinosearch.cli.advice import completed
+from dinosearch.advice import Command
+from dinosearch.cli.advice import told
 
 SCHEMA = 1  # of the JSON objects; it rises when a field changes its meaning or goes
 
@@ -39,9 +40,9 @@ def say_path(path: str, end: bytes = b"\n") -> None:
         _reader_has_enough()
 
 
-def notice(sentence: str) -> None:
-    """Write a sentence for the user to stderr."""
-    tell(f"dinosearch: {completed(sentence)}")
+def notice(*parts: str | Command) -> None:
+    """Write a sentence for the user to stderr, with the commands that it names."""
+    tell(f"dinosearch: {told(*parts)}")
 
 
 def tell(line: str) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinosearch.advice import run
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import Settings, checked_sheet, model_options, opened, rerank_option, verb
 from dinosearch.cli.output import coloured, emit, notice, say, say_path, shown, tell
 from dinosearch.cli.query_words import draw_found, refuse_of_images
@@ -100,7 +102,9 @@ def query(
     and label_confidence. The exit code is 1 when nothing was found.
     """
     if bool(images) == bool(text):
-        raise click.UsageError('ask with images or with words, as in: dinosearch query facade.jpg, or: --text "a door"')
+        raise click.UsageError(
+            told("ask with images or with words, as in: ", run("query", "facade.jpg"), ', or: --text "a door"')
+        )
     if settings.json and (paths or null):
         raise click.UsageError("--json cannot be combined with --paths or --null")
     if explain and sheet is None:
@@ -159,7 +163,7 @@ def _ended(settings: Settings, collection: Collection, hits: Sequence[Hit], shee
         tell(f"picture: {sheet}")
     if not hits and not settings.quiet:
         if not len(collection.ids()):
-            notice("nothing found: the collection is empty; fill it with: dinosearch index FOLDER")
+            notice("nothing found: the collection is empty; fill it with: ", run("index", "FOLDER"))
         else:
             ask = " that matches; ask for less with --threshold, --precision or --where" if narrowed else ""
             notice(f"nothing found{ask}")

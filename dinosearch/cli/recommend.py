@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinosearch.advice import run
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import Settings, checked_sheet, model_options, opened, verb
 from dinosearch.cli.output import notice, tell
 
@@ -61,7 +63,7 @@ def recommend(
     """
     liked = (*like, *more)
     if not liked:
-        raise click.UsageError("say what is liked: dinosearch recommend --like IMAGE")
+        raise click.UsageError(told("say what is liked: ", run("recommend", "--like", "IMAGE")))
     from dinosearch.analysis.layout import recommend as find
     from dinosearch.analysis.layout import recommended_mosaic
     from dinosearch.cli.query import write_hits

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dinosearch.advice import run
+from dinosearch.cli.advice import told
 from dinosearch.cli.options import Settings, opened, recall_option, verb
 from dinosearch.cli.output import counted, emit, say, shown
 from dinosearch.errors import ExportError
@@ -30,7 +32,9 @@ def export(settings: Settings, folder: str, where: str | None) -> None:
     label_given where the image has a label.
     """
     if where and folder != "-":
-        raise click.UsageError("--where works with the list on stdout only: dinosearch export - --where EXPR")
+        raise click.UsageError(
+            told("--where works with the list on stdout only: ", run("export", "-", "--where", "EXPR"))
+        )
     with opened(settings, read_only=True) as (collection, progress):
         if folder == "-":
             for file in collection.files(where):
@@ -77,7 +81,8 @@ def _delivery(folder: str) -> str | Delivery:
 
         if is_curation(folder):
             raise ExportError(
-                f"{folder} is what dinosearch curate wrote: a list of chosen images, without vectors; run that curate "
-                "again with --copy CHOSEN, and take in the images with: dinosearch index CHOSEN"
+                f"{folder} is what `dinosearch curate` wrote: a list of chosen images, without vectors; run that "
+                "curate again with --copy CHOSEN, and take in the images with: ",
+                run("index", "CHOSEN"),
             )
     return ShardDelivery(folder)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from dinosearch.advice import run
 from dinosearch.client import jobs
 from dinosearch.client.answers import RESULTS, calibration_of
 from dinosearch.client.asking import id_of, whole_path
@@ -120,7 +121,9 @@ class Client(ClientMigrator, ClientReader, ClientTagger):
         if not paths:
             raise ValueError("index needs at least one folder, archive or file")
         if not isinstance(text, (bool, type(None))):
-            raise SettingError("a server is told its files where it runs, with: dinosearch index --text-files FOLDER")
+            raise SettingError(
+                "a server is told its files where it runs, with: ", run("index", "--text-files", "FOLDER")
+            )
         found: IndexSummary = self._run(
             "index",
             progress,

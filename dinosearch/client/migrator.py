@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dinosearch.advice import run
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import Preprocessing
@@ -89,8 +90,6 @@ def _model(
     embedder: Embedder | None,
 ) -> Mapping[str, Any]:
     if weights is not None or embedder is not None:
-        raise SettingError(
-            "a server loads its own models; name one by model=, or run on its machine: dinosearch migrate"
-        )
+        raise SettingError("a server loads its own models; name one by model=, or run on its machine: ", run("migrate"))
     shape = None if preprocessing is None else str(preprocessing)
     return {"model": model, "preprocessing": shape, "pooling": pooling, "scales": scales}

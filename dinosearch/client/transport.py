@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from dinosearch import __version__
+from dinosearch.advice import run
 from dinosearch.client.failures import is_busy, raise_failure
 from dinosearch.errors import ServerError, SettingError
 
@@ -110,7 +111,7 @@ class Transport:
         try:
             yield
         except httpx.ConnectError:
-            raise ServerError(f"no server answers at {self.url}; start one with: dinosearch serve") from None
+            raise ServerError(f"no server answers at {self.url}; start one with: ", run("serve")) from None
         except httpx.TimeoutException:
             raise ServerError(
                 f"{self.url} gave no answer within {self._timeout:g} s; wait longer with: timeout={2 * self._timeout:g}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dinosearch.advice import Named, run
 from dinosearch.collection.kinds import IMAGES, REFINED, is_aside, row_ids
 from dinosearch.collection.places.place import Place, Search
 from dinosearch.errors import CollectionNotFoundError
@@ -49,8 +50,8 @@ class Committed:
         return self.place.path
 
     @property
-    def named(self) -> str:
-        """The options that name it in a command."""
+    def named(self) -> Named:
+        """What names it in a command."""
         return self.place.named
 
     @property
@@ -63,8 +64,8 @@ class Committed:
         generation = self.generation_of(IMAGES)
         if generation is None:
             raise CollectionNotFoundError(
-                f"the collection in {self.path} is empty: nothing has been indexed; "
-                f"run: dinosearch index FOLDER {self.named}"
+                f"the collection in {self.path} is empty: nothing has been indexed; run: ",
+                run("index", "FOLDER", of=self.named),
             )
         return generation
 
@@ -179,8 +180,8 @@ class Committed:
         generation = self.generation_of(kind)
         if generation is None:
             raise CollectionNotFoundError(
-                f"the collection in {self.path} has no {kind}: nothing has been indexed; "
-                f"run: dinosearch index FOLDER {self.named}"
+                f"the collection in {self.path} has no {kind}: nothing has been indexed; run: ",
+                run("index", "FOLDER", of=self.named),
             )
         search = self.at(generation)
         search.set_removed(self._removed(generation))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.collection.reader import CollectionReader
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.home import sha256_file
@@ -104,7 +105,11 @@ class CollectionTagger(CollectionReader):
         store, wanted = self._opened.store, np.fromiter(ids, np.int64)
         unknown = np.setdiff1d(wanted, np.concatenate([store.live_of(wanted), store.waiting_ids()]))
         if len(unknown):
-            raise ImageNotFoundError(f"id:{unknown[0]} is not in the collection; list what is: dinosearch export -")
+            raise ImageNotFoundError(
+                f"id:{unknown[0]} is not in the collection; list what is: ",
+                run("export", "-"),
+                image_id=int(unknown[0]),
+            )
 
     def _by_content(self, paths: dict[str, str]) -> dict[str, int]:
         hashes: dict[str, str] = {}

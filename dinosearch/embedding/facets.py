@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from dinosearch.advice import run
 from dinosearch.embedding.checkpoints import CHECKPOINTS, Checkpoint
 from dinosearch.embedding.devices.choosing import choose_device
 from dinosearch.embedding.families.backbone import Backbone
@@ -118,7 +119,8 @@ class FacetReader:
             able = [row.name for row in CHECKPOINTS.values() if row.shape and "heads" in row.shape]
             raise SettingError(
                 f"{self.name} is a network of convolutions and has no {what}; use a Vision Transformer such as "
-                f"{', '.join(able[:3])}, of those listed by: dinosearch models"
+                f"{', '.join(able[:3])}, of those listed by: ",
+                run("models"),
             )
 
     def read(self, pixels: np.ndarray) -> Facets:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.engines.measuring import K, narrowest
 from dinosearch.engines.milvus_client import MilvusConnection
 from dinosearch.engines.milvus_filters import Condition
@@ -76,7 +77,8 @@ def describe(connection: MilvusConnection, name: str) -> tuple[Wanted, BuiltInde
     if index is None or told is None:
         raise DamagedHomeError(
             f"{connection.address.shown} has no collection {name} with an index, though the metadata says so; make it "
-            "and its vectors again with: dinosearch verify --repair"
+            "and its vectors again with: ",
+            run("verify", "--repair"),
         )
     parameters: dict[str, Any] = dict(index.parameters)
     type_, rows = index.type, int(told.get("indexed_rows", -1))

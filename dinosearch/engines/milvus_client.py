@@ -7,6 +7,7 @@ import re
 import threading
 from typing import Any
 
+from dinosearch.advice import run
 from dinosearch.engines.address import Address
 from dinosearch.engines.milvus_filters import Condition
 from dinosearch.errors import DamagedHomeError, DinosearchError, HomeLockedError, SettingError
@@ -167,8 +168,8 @@ class MilvusConnection:
             )
         if "collection" in low and any(word in low for word in _GONE):
             return DamagedHomeError(
-                f"{shown} lacks a collection of Milvus that the metadata names; make it and its vectors again with: "
-                "dinosearch verify --repair"
+                f"{shown} lacks a collection of Milvus that the metadata names; make it and its vectors again with: ",
+                run("verify", "--repair"),
             )
         if "not loaded" in low:
             return DinosearchError(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dinosearch.advice import run
 from dinosearch.engines.address import Address
 from dinosearch.errors import DamagedHomeError, SettingError
 from dinosearch.records import IndexInfo
@@ -64,7 +65,8 @@ class PgVectorEngine:
                 raise
             raise DamagedHomeError(
                 f"{self._address.shown} has no sound table vectors_{number}, though the collection needs it; make it "
-                "and its vectors again with: dinosearch verify --repair"
+                "and its vectors again with: ",
+                run("verify", "--repair"),
             ) from error
 
     def extend(self) -> None:

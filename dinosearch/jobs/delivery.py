@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 
+from dinosearch.advice import run
 from dinosearch.collection.keeping.received import Arrivals
 from dinosearch.errors import ExportError, FingerprintMismatchError
 from dinosearch.jobs.folders import Folder, folder_at, sha256_of
@@ -45,7 +45,8 @@ class ShardDelivery:
             if not note.fingerprint.matches(self.fingerprint):
                 raise FingerprintMismatchError(
                     f"{self.name}/{note.file} holds vectors of {note.fingerprint}, the others of {self.fingerprint}, "
-                    "and they cannot be compared; embed all with one model: dinosearch embed SOURCE... --out OTHER"
+                    "and they cannot be compared; embed all with one model: ",
+                    run("embed", "SOURCE...", "--out", "OTHER"),
                 )
 
     def arrivals(self) -> Iterator[tuple[int, Arrivals]]:
@@ -64,8 +65,8 @@ class ShardDelivery:
     def _damaged(self, files: list[str], why: str) -> ExportError:
         more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
         return ExportError(
-            f"{self.name}: {', '.join(files[:_NAMED])}{more}: {why}; make what is damaged again with: "
-            f"dinosearch embed SOURCE... --out {shlex.quote(self.name)}"
+            f"{self.name}: {', '.join(files[:_NAMED])}{more}: {why}; make what is damaged again with: ",
+            run("embed", "SOURCE...", "--out", self.name),
         )
 
 
@@ -94,10 +95,11 @@ def _manifest(folder: Folder) -> tuple[Fingerprint, list[Note]]:
         return manifest(folder)
     except FileNotFoundError:
         raise ExportError(
-            f"{folder.name} is not finished: it has no {MANIFEST}; finish it with: "
-            f"dinosearch embed SOURCE... --out {shlex.quote(folder.name)}"
+            f"{folder.name} is not finished: it has no {MANIFEST}; finish it with: ",
+            run("embed", "SOURCE...", "--out", folder.name),
         ) from None
     except ValueError as error:
         raise ExportError(
-            f"{folder.name}: {error}; make it again with: dinosearch embed SOURCE... --out {shlex.quote(folder.name)}"
+            f"{folder.name}: {error}; make it again with: ",
+            run("embed", "SOURCE...", "--out", folder.name),
         ) from None

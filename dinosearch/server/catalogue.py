@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dinosearch.advice import Named, run
 from dinosearch.collection import Collection
 from dinosearch.engines.address import is_url
 from dinosearch.errors import CollectionNotFoundError, DinosearchError
@@ -69,8 +69,8 @@ class Served:
         with self._lock:
             if identity is None:
                 raise CollectionNotFoundError(
-                    f"there is no collection in {self.home} now; bring the folder back, or make one with: "
-                    f"dinosearch index FOLDER --home {shlex.quote(str(self.home))}"
+                    f"there is no collection in {self.home} now; bring the folder back, or make one with: ",
+                    run("index", "FOLDER", of=Named(str(self.home))),
                 )
             if self._opened is None or identity != self._identity:
                 # The one before closes itself when the last question to it is answered.

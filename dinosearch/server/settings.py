@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dinosearch.advice import run
 from dinosearch.capacity import cores
 from dinosearch.engines import parse_address
 from dinosearch.engines.address import is_url
@@ -89,12 +90,12 @@ class Settings:
         names = [name for name, _ in self.homes]
         if len(set(names)) < len(names):
             raise SettingError(
-                f"two collections would be called {max(names, key=names.count)!r}; name them: "
-                f"dinosearch serve NAME=HOME OTHER=HOME"
+                f"two collections would be called {max(names, key=names.count)!r}; name them: ",
+                run("serve", "NAME=HOME", "OTHER=HOME"),
             )
         for name in names:
             if not name or len(name) > 100 or any(c in "/\\?#%" or not c.isprintable() for c in name):
-                raise SettingError(f"{name!r} is no name for an address; give one: dinosearch serve NAME=HOME")
+                raise SettingError(f"{name!r} is no name for an address; give one: ", run("serve", "NAME=HOME"))
         if self.token is None and not self.is_loopback:
             raise SettingError(
                 f"{self.host} can be reached from other machines, so a token is needed; write one of at least "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dinosearch.advice import run
 from dinosearch.embedding.checkpoints import Checkpoint, find_checkpoint
 from dinosearch.engines.milvus_indexes import wanted_index
 from dinosearch.errors import SettingError
@@ -111,12 +112,12 @@ def _taken(images: int, checkpoint: Checkpoint, recall: float, given: Mapping[st
     for key, value in given.items():
         if key not in taken:
             raise SettingError(
-                f"there is no assumption {key!r}; all of them are listed by: dinosearch plan --images 1e9"
+                f"there is no assumption {key!r}; all of them are listed by: ", run("plan", "--images", "1e9")
             )
         least = 0.0 if key in _MAY_BE_NONE else 1e-12
         whole = key not in _WHOLE or value == int(value)
         if not whole or not least <= value <= (1.0 if key in _SHARES else 1e30):
-            raise SettingError(f"{key} cannot be {value:g}; see its default with: dinosearch plan --images 1e9")
+            raise SettingError(f"{key} cannot be {value:g}; see its default with: ", run("plan", "--images", "1e9"))
         was = taken[key]
         taken[key] = Assumption(key, value, was.unit, was.what, "given", was.flag)
     facts = (

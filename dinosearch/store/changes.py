@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from dinosearch.advice import Sentence, run
 from dinosearch.errors import DinosearchError
 from dinosearch.store.database import Database
 from dinosearch.store.tables import state
@@ -37,7 +38,7 @@ def went_back(database: Database, connection: Connection) -> list[str]:
     gone = noted - _changes(connection)
     if gone <= 0:
         return []
-    return [f"the last {gone} changes are gone; make them again with: dinosearch index FOLDER"]
+    return [Sentence(f"the last {gone} changes are gone; make them again with: ", run("index", "FOLDER"))]
 
 
 def _changes(connection: Connection) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+from dinosearch.advice import run
 from dinosearch.errors import CollectionNotFoundError
 from dinosearch.home import Home, identity, listed
 from dinosearch.protocols import Progress
@@ -50,8 +51,8 @@ class Database(Connections):
         self.read_only = read_only
         if not file.is_file() and (read_only or not create):
             raise CollectionNotFoundError(
-                f"no collection in {file.parent}: {file.name} is not there; "
-                f"make one with: dinosearch index FOLDER {Home(file.parent).named}"
+                f"no collection in {file.parent}: {file.name} is not there; make one with: ",
+                run("index", "FOLDER", of=Home(file.parent).named),
             )
         mode = "ro" if read_only else "rwc" if create else "rw"
         super().__init__(str(file), _engine(file, mode))

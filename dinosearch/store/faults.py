@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from dinosearch.advice import Sentence, filled, run
 from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, DinosearchError, HomeLockedError
 
-ANEW = "restore it from a backup, or delete its folder and run: dinosearch index FOLDER"
+ANEW = Sentence("restore it from a backup, or delete its folder and run: ", run("index", "FOLDER"))
 """What is left where a database cannot even be opened."""
-_SALVAGE = f"save what can be saved with: dinosearch verify --repair, or {ANEW}"
+_SALVAGE = Sentence("save what can be saved with: ", run("verify", "--repair"), ", or ", ANEW)
 
 # What SQLite says (sqlite.org/rescode.html), the error it becomes, and the sentence. The texts and not the result codes
 # decide, because Python 3.10 does not give the codes.
@@ -63,7 +64,7 @@ _FAULTS: tuple[tuple[tuple[str, ...], type[DinosearchError], str], ...] = (
         ("i/o error",),
         DinosearchError,
         "the disk of {name} reported an error ({said}); nothing of this step was stored; check the disk, "
-        "then run: dinosearch verify",
+        "then run: {verify}",
     ),
 )
 
@@ -155,7 +156,7 @@ def translated(name: str, advice: str = _SALVAGE) -> Iterator[None]:
             raise
         raise translation from error
     except UnicodeDecodeError as error:  # what SQLite quotes in its message is not text
-        raise DamagedHomeError(f"{name} is damaged (its definitions cannot be read); {ANEW}") from error
+        raise DamagedHomeError(f"{name} is damaged (its definitions cannot be read); ", ANEW) from error
     except PoolTimeoutError as error:
         raise HomeLockedError(
             f"{name} has too many readers at once in this process; close some, then try again"
@@ -183,7 +184,7 @@ def readable(name: str) -> Iterator[None]:
         MultipleResultsFound,
     ) as error:
         raise DamagedHomeError(
-            f"{name} holds damaged rows ({type(error).__name__}); mend it with: dinosearch verify --repair"
+            f"{name} holds damaged rows ({type(error).__name__}); mend it with: ", run("verify", "--repair")
         ) from error
 
 
@@ -202,7 +203,7 @@ def _translate(error: DBAPIError | sqlite3.Error, name: str, advice: str) -> Din
     said = str(cause)
     for signs, kind, sentence in _FAULTS:
         if any(sign in said.lower() for sign in signs):
-            return kind(sentence.format(name=name, said=said, advice=advice))
+            return kind(filled(sentence, name=name, said=said, advice=advice, verify=run("verify")))
     return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, delete, insert
 from sqlalchemy.schema import CreateIndex
 
+from dinosearch.advice import run
 from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, FormatVersionError
 from dinosearch.home import FORMAT_VERSION
 from dinosearch.protocols import Progress
@@ -97,12 +98,13 @@ def check(connection: Connection, name: str, *, create: bool, wanted: int = FORM
         raise DamagedHomeError(f"{name} is not a dinosearch database; choose another folder by --home")
     if version == 0 and tables:
         raise DamagedHomeError(
-            f"{name} is damaged: its format version is gone; restore it from a backup, or delete its folder and run: "
-            "dinosearch index FOLDER"
+            f"{name} is damaged: its format version is gone; restore it from a backup, or delete its folder and run: ",
+            run("index", "FOLDER"),
         )
     if version == 0 and not create:
         raise CollectionNotFoundError(
-            f"no collection in {name}: it is empty, its creation was interrupted; make it with: dinosearch index FOLDER"
+            f"no collection in {name}: it is empty, its creation was interrupted; make it with: ",
+            run("index", "FOLDER"),
         )
     return version < wanted
 
@@ -138,6 +140,6 @@ def note_schema(connection: Connection) -> None:
 def older_format(name: str) -> FormatVersionError:
     """The error of a read-only open that finds an older format."""
     return FormatVersionError(
-        f"{name} has an older format, and is opened only for reading; upgrade it once, where it can be written, with: "
-        "dinosearch index"
+        f"{name} has an older format, and is opened only for reading; upgrade it once, where it can be written, with: ",
+        run("index"),
     )

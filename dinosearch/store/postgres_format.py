@@ -5,11 +5,11 @@ All steps that are due and the new version number are one transaction. The first
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 
 from sqlalchemy import Connection, insert, update
 
+from dinosearch.advice import Named, run
 from dinosearch.errors import CollectionNotFoundError, DamagedHomeError, FormatVersionError, SettingError
 from dinosearch.home import FORMAT_VERSION
 from dinosearch.protocols import Progress
@@ -70,8 +70,8 @@ def check(connection: Connection, schema: str, name: str, *, create: bool) -> bo
         )
     if version == 0 and not create:
         raise CollectionNotFoundError(
-            f"no collection in {name}: it has no schema {schema} of dinosearch; make one with: "
-            f"dinosearch index FOLDER --home {shlex.quote(name)}"
+            f"no collection in {name}: it has no schema {schema} of dinosearch; make one with: ",
+            run("index", "FOLDER", of=Named(name)),
         )
     return version < FORMAT_VERSION
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from sqlalchemy import Connection, Select, Text, exists, func, select, type_coerce
 
+from dinosearch.advice import run
 from dinosearch.errors import DamagedHomeError
 from dinosearch.records import ImageRecord, Problem
 from dinosearch.store.connections import Connections
@@ -276,7 +277,7 @@ def _records(where: Filter | None, dialect: str) -> Select[Any]:
 def damaged_row(what: str) -> DamagedHomeError:
     """The error of a row that does not match its checksum."""
     return DamagedHomeError(
-        f"what is stored of {what} does not match its checksum; mend it with: dinosearch verify --repair"
+        f"what is stored of {what} does not match its checksum; mend it with: ", run("verify", "--repair")
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from dinosearch.advice import filled, run
 from dinosearch.errors import HomeLockedError
 from dinosearch.home import replace, sync_file, sync_folder
 from dinosearch.records import Fingerprint, IndexInfo
@@ -26,18 +27,19 @@ from dinosearch.store.tables import HexDigest, generations, images, locations, m
 _LARGEST_ID = 1 << 53  # what lies above is damage
 _UNREADABLE = {
     "generations": "records of the vectors cannot be read ({error}): refined vectors, regions and patches may be gone; "
-    "see what is left with: dinosearch info",
-    "images": "records of images cannot be read ({error}); run: dinosearch index FOLDER",
-    "locations": "records of files cannot be read ({error}); run: dinosearch index FOLDER",
+    "see what is left with: {info}",
+    "images": "records of images cannot be read ({error}); run: {index}",
+    "locations": "records of files cannot be read ({error}); run: {index}",
     "settings": "settings cannot be read ({error})",
-    "roots": "records of folders cannot be read ({error}); run: dinosearch index FOLDER",
+    "roots": "records of folders cannot be read ({error}); run: {index}",
     "failures": "records of unreadable files cannot be read ({error})",
     "verdicts": "verdicts cannot be read ({error})",
-    "labels": "labels cannot be read ({error}); vote again with: dinosearch label",
+    "labels": "labels cannot be read ({error}); vote again with: {label}",
     "not_duplicates": "what was said of pairs that are no duplicates cannot be read ({error})",
     "state": "the count of changes cannot be read ({error})",
 }
 """By table: what is said where pages of it are gone."""
+_NEXT = {"index": run("index", "FOLDER"), "info": run("info"), "label": run("label")}
 
 
 @dataclass
@@ -160,7 +162,7 @@ def _rows(
                 return
         except sqlite3.Error as error:
             failed = error
-    told.left_out.append(_UNREADABLE[table.name].format(error=failed))
+    told.left_out.append(filled(_UNREADABLE[table.name], error=failed, **_NEXT))
 
 
 def _texts(table: Table) -> list[bool]:

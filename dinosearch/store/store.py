@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select
 
+from dinosearch.advice import run
 from dinosearch.errors import DamagedHomeError
 from dinosearch.protocols import Progress
 from dinosearch.records import Fingerprint, Generation, IndexInfo
@@ -201,7 +202,7 @@ class MetadataStore(Tagged, Packed):
                     return []  # a server looks after its pages itself
                 return check(connection) + went_back(self._database, connection)
         except DamagedHomeError as error:
-            return [str(error)]
+            return [error.sentence]
 
     def salvage(self) -> Salvaged:
         """Replace a damaged file by one with all that can be read of it; no other thread or process may use it.
@@ -234,7 +235,7 @@ class MetadataStore(Tagged, Packed):
         """
         problems = self.check()
         if problems:
-            raise DamagedHomeError(f"{self._database.name}: {problems[0]}; mend it with: dinosearch verify --repair")
+            raise DamagedHomeError(f"{self._database.name}: {problems[0]}; mend it with: ", run("verify", "--repair"))
         self._database.vacuum()
 
     def facets(self) -> Facets:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dinosearch.advice import Sentence, run
 from dinosearch.errors import DamagedHomeError, FormatVersionError
 from dinosearch.records import Generation
 from dinosearch.vectors.coding import CODINGS, Coding, coding_of
@@ -55,16 +56,16 @@ def read_header(path: Path) -> VectorFileHeader:
         DamagedHomeError: the file is missing or is no vector file.
         FormatVersionError: a newer dinosearch wrote it.
     """
-    advice = "embed the images again with: dinosearch verify --repair"
+    advice = Sentence("embed the images again with: ", run("verify", "--repair"))
     try:
         with open(path, "rb") as file:
             page = file.read(HEADER_BYTES)
     except FileNotFoundError:
-        raise DamagedHomeError(f"{path} is missing, though the collection needs it; {advice}") from None
+        raise DamagedHomeError(f"{path} is missing, though the collection needs it; ", advice) from None
     fields, checksum = page[: _HEADER.size], page[_HEADER.size : _HEADER.size + 4]
     sound = struct.pack("<I", zlib.crc32(fields)) == checksum and not any(page[_HEADER.size + 4 :])
     if len(page) < HEADER_BYTES or not page.startswith(MAGIC) or not sound:
-        raise DamagedHomeError(f"{path} is not a vector file, or its header is damaged; {advice}")
+        raise DamagedHomeError(f"{path} is not a vector file, or its header is damaged; ", advice)
     _, version, dimension, block_rows, code, generation, tag = _HEADER.unpack(fields)
     coding = coding_of(code)
     if version > VERSION or block_rows != BLOCK_ROWS or coding is None:
@@ -104,5 +105,6 @@ def refuse_other(path: Path, generation: Generation) -> None:
     if not is_of(read_header(path), generation.number, tag_of(generation.recipe)):
         raise DamagedHomeError(
             f"{path} is the vector file of another collection or of another state of this one; put back the one that "
-            "belongs here, or embed the images again with: dinosearch verify --repair"
+            "belongs here, or embed the images again with: ",
+            run("verify", "--repair"),
         )

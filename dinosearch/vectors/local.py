@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.errors import DamagedHomeError, NoVectorError
 from dinosearch.home import listed
 from dinosearch.protocols import Progress
@@ -125,8 +126,8 @@ class LocalVectorSearch:
         damaged = np.flatnonzero(self._file.damaged(slots))
         if len(damaged):
             raise DamagedHomeError(
-                f"the vector of image id:{int(ids[damaged[0]])} does not match its checksum; mend it with: "
-                f"dinosearch verify --repair"
+                f"the vector of image id:{int(ids[damaged[0]])} does not match its checksum; mend it with: ",
+                run("verify", "--repair"),
             )
         return self._file.read(slots)
 
@@ -238,7 +239,7 @@ class LocalVectorSearch:
                         path = self._index_path(self.generation.number, sha256)
                         self._base = VectorIndex.load(path, sha256, info.type, self._file.dimension, info.rows), info
                     except DamagedHomeError as error:
-                        self.index_problem = str(error)
+                        self.index_problem = error.sentence
                 self._base_sha256 = sha256
             if self._base is not None and self.generation.rows - self._base[0].covers > TAIL:
                 table, index = self._rows(), self._base[0]

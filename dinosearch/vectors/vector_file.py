@@ -15,6 +15,7 @@ from types import TracebackType
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.errors import DamagedHomeError
 from dinosearch.home import atomic_path
 from dinosearch.protocols import Progress
@@ -81,7 +82,8 @@ class VectorFile:
         if held < rows:
             raise DamagedHomeError(
                 f"{path} is truncated: it holds {held} of the {rows} committed rows; "
-                "embed the lost images again with: dinosearch verify --repair"
+                "embed the lost images again with: ",
+                run("verify", "--repair"),
             )
         return cls(path, read_header(path), rows, writable)
 
@@ -242,7 +244,8 @@ class VectorFile:
         if size < HEADER_BYTES + count * self._block.itemsize:
             raise DamagedHomeError(
                 f"{self.path} is truncated: it has {size} bytes, too few for {self.rows} committed rows; "
-                "embed the lost images again with: dinosearch verify --repair"
+                "embed the lost images again with: ",
+                run("verify", "--repair"),
             )
         return np.asarray(np.memmap(self._file, self._block, "r", HEADER_BYTES, (count,)))
 

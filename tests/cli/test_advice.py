@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+import dinosearch
+from dinosearch.advice import run as command
+from dinosearch.cli.app import VERBS
 from dinosearch.collection.places.place import place_of
 from tests.cli.conftest import Run
 from tests.cli.test_maintain import damage
@@ -65,8 +69,36 @@ def test_an_engine_is_named_with_its_metadata(run: Run, tmp_path: Path) -> None:
 
 def test_addresses_are_quoted_and_keep_their_secrets() -> None:
     address = "postgresql+psycopg:///photos?collection=rome&host=/run/postgresql"
-    assert shlex.split(place_of(address).named) == ["--home", address]
+    assert shlex.split(str(command("info", of=place_of(address).named))) == ["dinosearch", "info", "--home", address]
     named = place_of("milvus://u:secret@h:1/rome?db=x", "postgresql+psycopg://v:secret@h/d?collection=a").named
-    assert shlex.split(named) == [
+    assert shlex.split(str(command("info", of=named)))[2:] == [
         "--home", "milvus://u@h:1/rome?db=x", "--metadata", "postgresql+psycopg://v@h/d?collection=a",
     ]  # fmt: skip
+
+
+def test_what_a_command_is_about_is_said_where_it_is_known(run: Run, photo_folder: Path) -> None:
+    """Two commands in one sentence: one about another collection, one about this; and one about none."""
+    assert run("index", photo_folder, "--home", "a b", "--model", "mini").exit_code == 0
+    said = run("query", "id:1", "--home", "a b", "--pooling", "mean").stderr
+    other, own = (shlex.split(found) for found in re.findall(r"dinosearch ((?:index|migrate)\b[^\n;,]*)", said))
+    assert other[:2] == ["index", "FOLDER"] and other[-2:] == ["--home", "OTHER"]
+    assert own[0] == "migrate" and own[-2:] == ["--home", str(Path("a b").absolute())]
+    said = run("benchmark", "nothing", "--data", ".", "--home", "a b").stderr
+    assert said.endswith("see: dinosearch benchmark --list\n")
+
+
+def test_no_layer_spells_a_command_in_plain_text() -> None:
+    """What is plain text gets no collection: it has to be a `Command`, but in help texts."""
+    spelled = re.compile(rf"(?<!`)dinosearch ({'|'.join(VERBS)})\b")
+    package, found = Path(dinosearch.__file__).parent, []
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        alone |= {
+            id(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HELP"
+        }
+        texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+        found += [f"{path}:{node.lineno}" for node in texts if id(node) not in alone and spelled.search(node.value)]
+    assert found == []

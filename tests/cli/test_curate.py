@@ -90,7 +90,7 @@ def test_samples_are_chosen_as_a_person_would(folder: Path, curated: Result) -> 
 def test_import_of_a_curation_says_what_it_is(folder: Path, curated: Result) -> None:
     refused = invoke("import", folder / "out", "--home", folder / "other")
     assert refused.exit_code == 2 and not (folder / "other").exists()
-    assert f"{folder / 'out'} is what dinosearch curate wrote" in refused.stderr
+    assert f"{folder / 'out'} is what `dinosearch curate` wrote" in refused.stderr
     assert f"dinosearch index CHOSEN --home {folder / 'other'}" in refused.stderr
 
 

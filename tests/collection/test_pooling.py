@@ -105,7 +105,9 @@ def test_another_pooling_is_refused_with_the_way_out(tmp_path: Path, two_photos:
         opened(tmp_path / "home", other).query(two_photos / "0.png")
     sentence = str(refused.value)
     assert "mini squash-224 mean, not with" in sentence
-    assert f"dinosearch index FOLDER --home OTHER --model mini --preprocessing squash-224 --pooling {other}" in sentence
+    wanted = f"--model mini --preprocessing squash-224 --pooling {other}"
+    assert f"dinosearch index FOLDER {wanted} --home OTHER" in sentence
+    assert f"dinosearch migrate {wanted} --home {tmp_path / 'home'}" in sentence
     assert ". " not in sentence
     assert "\n" not in sentence
     with opened(tmp_path / "home") as again:

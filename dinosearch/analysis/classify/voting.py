@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.analysis.classify.embedded import Vectors
 from dinosearch.analysis.classify.knn import NEIGHBOURS, TEMPERATURE, nearest, vote
 from dinosearch.collection import Collection
@@ -96,8 +97,10 @@ def hold_vote(
     rows, names, given = _examples(collection, outside, said or {})
     if not len(rows):
         raise SettingError(
-            "no image has a label that a person gave; give some with: dinosearch label NAME IMAGE..., or "
-            "dinosearch label --from FOLDER"
+            "no image has a label that a person gave; give some with: ",
+            run("label", "NAME", "IMAGE..."),
+            ", or ",
+            run("label", "--from", "FOLDER"),
         )
     labels = tuple(sorted(set(names)))
     place = {label: number for number, label in enumerate(labels)}

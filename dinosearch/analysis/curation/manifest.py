@@ -16,13 +16,13 @@ manifest.jsonl has one line for each image, by id: `id`, `path` (the first by na
 from __future__ import annotations
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dinosearch.advice import run
 from dinosearch.analysis.curation.ledger import MANIFEST, SUMMARY, digest_of, write_json
 from dinosearch.errors import SettingError
 from dinosearch.home import atomic_path, sha256_file
@@ -105,7 +105,7 @@ def rows(folder: str | Path) -> Iterator[dict[str, Any]]:
         file = open(Path(folder) / MANIFEST, encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise SettingError(
-            f"no curation has finished in {folder}; run: dinosearch curate --out {shlex.quote(str(folder))}"
+            f"no curation has finished in {folder}; run: ", run("curate", "--out", str(folder))
         ) from None
     with file:
         yield from map(json.loads, file)

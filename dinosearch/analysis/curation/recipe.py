@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from dinosearch.advice import run
 from dinosearch.analysis.curation.thresholds import thresholds_of
 from dinosearch.analysis.duplicates.keeping import Keep
 from dinosearch.analysis.neighbours import USUAL
@@ -79,8 +80,9 @@ class CurationRecipe:
             known = thresholds_of(checkpoint)
             if known is None and (copies is None or against):
                 raise SettingError(
-                    f"nobody has measured which cosine means a copy for {checkpoint}; look at pairs with: dinosearch "
-                    f"duplicates, then say it with: --threshold{' and --against-threshold' if against else ''}"
+                    f"nobody has measured which cosine means a copy for {checkpoint}; look at pairs with: ",
+                    run("duplicates"),
+                    f", then say it with: --threshold{' and --against-threshold' if against else ''}",
                 )
             copies = copies if copies is not None else known.copies if known else None
             near = near if near is not None else known.against if known else copies

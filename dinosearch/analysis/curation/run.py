@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from dinosearch.advice import run
 from dinosearch.analysis.curation.clusters import cluster
 from dinosearch.analysis.curation.copies import deduplicate
 from dinosearch.analysis.curation.job import Job
@@ -63,7 +64,7 @@ def curate(
     fingerprint = pool.info().fingerprint
     if fingerprint is None:
         raise CollectionNotFoundError(
-            f"the collection in {pool.home} is empty: nothing has been indexed; run: dinosearch index FOLDER"
+            f"the collection in {pool.home} is empty: nothing has been indexed; run: ", run("index", "FOLDER")
         )
     settled = (recipe or CurationRecipe()).settled(fingerprint.checkpoint, against=bool(against))
     ledger = Ledger(Path(os.path.abspath(os.path.expanduser(out))))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.analysis.curation.ledger import digest_of
 from dinosearch.collection import Collection
 from dinosearch.errors import FingerprintMismatchError, ImageNotFoundError, SettingError
@@ -71,7 +72,8 @@ def pool_of(collection: Collection, where: str | None) -> Source:
     if not len(source.ids):
         raise ImageNotFoundError(
             f"{source.name} has no image{' that matches; ask for more with --where' if where else ''}, so there is "
-            "nothing to curate; index some with: dinosearch index FOLDER"
+            "nothing to curate; index some with: ",
+            run("index", "FOLDER"),
         )
     return source
 

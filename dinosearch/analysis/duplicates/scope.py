@@ -7,7 +7,6 @@ folders an image with files in two folders is two nodes, which have nothing to d
 from __future__ import annotations
 
 import os
-import shlex
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.errors import ImageNotFoundError, SettingError
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class Nodes:
         for side, folder in enumerate(scope.between or (), 1):
             if not (self.places & side).any() and not collection.ids_under(folder):
                 raise ImageNotFoundError(
-                    f"nothing of the collection lies in {folder}, so there is nothing to compare; add it with: "
-                    f"dinosearch index {shlex.quote(folder)}"
+                    f"nothing of the collection lies in {folder}, so there is nothing to compare; add it with: ",
+                    run("index", folder),
                 )
 
     def __len__(self) -> int:

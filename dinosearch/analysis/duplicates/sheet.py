@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dinosearch.advice import run
 from dinosearch.analysis.duplicates.group import EXACT, NEAR_COPY, SAME_INSTANCE, DuplicateGroup, Found, Member
 from dinosearch.analysis.duplicates.scope import parent
 from dinosearch.analysis.duplicates.sheet_style import STYLE
@@ -93,7 +94,7 @@ def _group(collection: Collection, number: int, group: DuplicateGroup) -> Iterat
         facts.append(f"cosines {group.smallest:.3f} at least, {group.mean:.3f} on average")
     command = ""
     if len(group.ids) > 1:
-        command = f"<code>dinosearch duplicates --not-duplicates {' '.join(map(str, group.ids))}</code>"
+        command = f"<code>{run('duplicates', '--not-duplicates', *map(str, group.ids))}</code>"
     spans = "".join(f"<span>{fact}</span>" for fact in facts)
     few = ' class="few"' if len(group.members) == 2 else ""
     yield f"<article{few}>\n<header><h3>Group {number}</h3>{spans}{command}</header>\n<ul>\n"

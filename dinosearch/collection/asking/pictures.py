@@ -10,6 +10,7 @@ from typing import Any, TypeGuard, Union
 import numpy as np
 
 from dinosearch import images
+from dinosearch.advice import run
 from dinosearch.collection.asking.question import Box, box_within
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
@@ -92,7 +93,7 @@ def id_of(image: QueryImage) -> int | None:
         number = image[3:]
         if not (number.isascii() and number.isdecimal()):
             raise ImageNotFoundError(
-                f"{image} is neither a file nor an image id such as id:12; look ids up with: dinosearch query"
+                f"{image} is neither a file nor an image id such as id:12; look ids up with: ", run("query")
             )
         digits = number.lstrip("0")
         return int(digits or 0) if len(digits) < _DIGITS else _LARGEST
@@ -117,7 +118,9 @@ def identity(image: QueryImage) -> str | int | None:
 def no_such_id(number: int, opened: OpenedHome) -> ImageNotFoundError:
     """The error for an id that no image has."""
     return ImageNotFoundError(
-        f"there is no image id:{number} in {opened.path}; ids are listed by: dinosearch export - {opened.named}"
+        f"there is no image id:{number} in {opened.path}; ids are listed by: ",
+        run("export", "-", of=opened.named),
+        image_id=number,
     )
 
 
@@ -132,7 +135,9 @@ def stored_vectors(search: VectorSearch, ids: Sequence[int], opened: OpenedHome)
     except KeyError as error:
         raise ImageNotFoundError(
             f"image id:{error.args[0]} waits for a vector in {opened.path}, because its file could not be read "
-            f"when the model was changed; make it with: dinosearch index FOLDER {opened.named}"
+            "when the model was changed; make it with: ",
+            run("index", "FOLDER", of=opened.named),
+            image_id=int(error.args[0]),
         ) from None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.collection.asking.pictures import QueryImage, picture
 from dinosearch.collection.derived.basis import Basis
 from dinosearch.collection.kinds import row_ids
@@ -42,14 +43,14 @@ class RegionSearch:
     def __init__(self, opened: OpenedHome, embedder: Embedder) -> None:
         if not has_regions(opened):
             raise SettingError(
-                f"the collection in {opened.path} keeps no regions; add them once with: "
-                f"dinosearch index FOLDER --regions {opened.named}"
+                f"the collection in {opened.path} keeps no regions; add them once with: ",
+                run("index", "FOLDER", "--regions", of=opened.named),
             )
         generation = opened.search(KIND).generation
         if generation.recipe["rows"] != len(WINDOWS):
             raise SettingError(
-                f"the regions of {opened.path} were made by another version of dinosearch; make them anew with: "
-                f"dinosearch index FOLDER {opened.named}"
+                f"the regions of {opened.path} were made by another version of dinosearch; make them anew with: ",
+                run("index", "FOLDER", of=opened.named),
             )
         self._opened, self._embedder = opened, embedder
         self._tokens: Any = getattr(embedder, "tokens", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dinosearch.advice import run
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import SettingError
 from dinosearch.records import Calibration
@@ -34,14 +35,15 @@ class Trust:
         if precision is not None:
             if calibration is None:
                 raise SettingError(
-                    "a precision needs a calibrated collection; calibrate it once with: "
-                    f"dinosearch calibrate {opened.named}"
+                    "a precision needs a calibrated collection; calibrate it once with: ",
+                    run("calibrate", of=opened.named),
                 )
             least = calibration.threshold(precision)
             if least is None:
                 raise SettingError(
                     f"no score of this collection is right so often as {precision:g}; ask for less, or give verdicts "
-                    "with: dinosearch confirm QUERY RESULT"
+                    "with: ",
+                    run("confirm", "QUERY", "RESULT"),
                 )
             threshold = least if threshold is None else max(threshold, least)
         return cls(threshold, calibration)

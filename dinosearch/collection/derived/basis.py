@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dinosearch.advice import Sentence, run
 from dinosearch.errors import DamagedHomeError
 
 if TYPE_CHECKING:
@@ -63,11 +64,11 @@ class Basis:
         """
         from dinosearch.retrieval.whitening import PCA
 
-        advice = "make it and what depends on it again with: dinosearch verify --repair"
+        advice = Sentence("make it and what depends on it again with: ", run("verify", "--repair"))
         if data is None:
-            raise DamagedHomeError(f"{name} is missing, though the collection needs it; {advice}")
+            raise DamagedHomeError(f"{name} is missing, though the collection needs it; ", advice)
         if sha256_of(data) != sha256:
-            raise DamagedHomeError(f"{name} does not match its checksum; {advice}")
+            raise DamagedHomeError(f"{name} does not match its checksum; ", advice)
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             held = {key: arrays[key] for key in arrays.files}
         return cls(PCA.from_arrays(held) if "matrix" in held else None, held.get("centre"))

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.collection.asking.pictures import QueryImage, id_of, no_such_id, picture, prepare_image, stored_vectors
 from dinosearch.collection.asking.trust import SETTING
 from dinosearch.collection.opened import OpenedHome
@@ -74,7 +75,8 @@ def calibrate(
     if len(readable) < LEAST:
         raise DinosearchError(
             f"a calibration needs {LEAST} images, and of {len(chosen)} sampled ones in {opened.path} only "
-            f"{len(readable)} can be read; index more with: dinosearch index FOLDER {opened.named}"
+            f"{len(readable)} can be read; index more with: ",
+            run("index", "FOLDER", of=opened.named),
         )
     own = np.array(readable, dtype=np.int64)
     others = rng.permutation(live)[:OTHERS]
@@ -216,6 +218,7 @@ def _id_in(opened: OpenedHome, result: str | os.PathLike[str]) -> int:
     if known is None:
         raise ImageNotFoundError(
             f"{os.fspath(result)} is not in the collection in {opened.path}, so no verdict was recorded; results "
-            "are listed by: dinosearch query IMAGE"
+            "are listed by: ",
+            run("query", "IMAGE"),
         )
     return known.image_id

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
+from dinosearch.advice import Sentence, run
 from dinosearch.collection.kinds import DIFFUSION
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import DamagedHomeError, SettingError
@@ -41,7 +42,7 @@ def prepare(opened: OpenedHome, edges: int, truncation: int, progress: Progress 
     search, _ = opened.answering(side)
     ids, number = opened.live_ids(side), opened.store.next_generation()
     if not len(ids):
-        raise SettingError("there are no images to walk between; index some with: dinosearch index FOLDER")
+        raise SettingError("there are no images to walk between; index some with: ", run("index", "FOLDER"))
     near, cosines = np.empty((len(ids), edges), np.int64), np.empty((len(ids), edges), np.float32)
     for low, found, scores in _neighbours(search, ids, edges, "neighbours", progress):
         near[low : low + len(found)], cosines[low : low + len(found)] = found, scores
@@ -98,21 +99,21 @@ class Walks:
         generation = opened.generation_of(DIFFUSION)
         if generation is None or generation.recipe["of"] != search.generation.number:
             raise SettingError(
-                "diffusion needs a neighbour graph of the collection's present vectors; prepare it with: "
-                f"dinosearch refine --diffuse {opened.named}"
+                "diffusion needs a neighbour graph of the collection's present vectors; prepare it with: ",
+                run("refine", "--diffuse", of=opened.named),
             )
         rows, entries = generation.rows, int(generation.recipe["entries"])
         sums: dict[str, int] = generation.recipe.get("sums", {})  # an earlier version kept none
         sizes = {"ids": rows, "indptr": rows + 1, "columns": entries, "values": entries}
         sizes |= {"checks": rows} if sums else {}
-        self._advice = f"make it again with: dinosearch refine --diffuse {opened.named}"
+        self._advice = Sentence("make it again with: ", run("refine", "--diffuse", of=opened.named))
         paths = {name: opened.home.diffusion(generation.number, name) for name in sizes}
         try:
             arrays = {name: np.memmap(path, TYPES[name], "r", shape=(sizes[name],)) for name, path in paths.items()}
             longer = any(path.stat().st_size != arrays[name].nbytes for name, path in paths.items())
         except (OSError, ValueError) as error:
             raise DamagedHomeError(
-                f"the prepared diffusion is missing or truncated ({error}); {self._advice}"
+                f"the prepared diffusion is missing or truncated ({error}); ", self._advice
             ) from None
         if longer or any(zlib.crc32(np.ascontiguousarray(arrays[name]).data) != kept for name, kept in sums.items()):
             raise self._damaged()
@@ -150,7 +151,7 @@ class Walks:
             raise self._damaged()
 
     def _damaged(self) -> DamagedHomeError:
-        return DamagedHomeError(f"the prepared diffusion does not match its checksums; {self._advice}")
+        return DamagedHomeError("the prepared diffusion does not match its checksums; ", self._advice)
 
 
 def _row_sum(columns: np.ndarray, values: np.ndarray) -> int:

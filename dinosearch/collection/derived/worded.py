@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.collection.derived.basis import Basis
 from dinosearch.collection.derived.details import Begun
 from dinosearch.collection.kinds import IMAGES, TEXT
@@ -72,14 +73,16 @@ class Worded:
             SettingError: the collection keeps no such vectors, or they were made with other files.
         """
         held = self._opened.generation_of(TEXT)
-        again = f"dinosearch index FOLDER --text {self._opened.named}"
+        again = run("index", "FOLDER", "--text", of=self._opened.named)
         if held is None:
             raise SettingError(
                 f"the collection in {self._opened.path} does not understand words; let it look at its images once "
-                f"more with: {again}"
+                "more with: ",
+                again,
             )
         if held.recipe["head"] != self.space.sums["head"]:
             raise SettingError(
                 f"the images of {self._opened.path} were looked at with another {self.space.files.head.name}; look at "
-                f"them again with: {again}"
+                "them again with: ",
+                again,
             )

@@ -49,7 +49,7 @@ class Check:
             self._note(opened.store.live_ids().tolist(), "it has no vector")
             return
         except DamagedHomeError as error:
-            self.problems.append(Problem(name, str(error)))
+            self.problems.append(Problem(name, error.sentence))
             return
         self.rows = search.count()
         live = opened.store.live_ids()
@@ -86,7 +86,7 @@ class Check:
         except SettingError:
             return None  # of earlier vectors: queries say so
         except DamagedHomeError as error:
-            return str(error)
+            return error.sentence
         if kind == REFINED:
             self._note_strangers(kind, search.ids())
             absent = np.setdiff1d(live, np.setdiff1d(search.ids(), np.fromiter(ids, np.int64, len(ids))))

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.collection.asking.one_state import at_one_state
 from dinosearch.collection.kinds import DIFFUSION, IMAGES, NEXT, STATES, is_aside, kinds_of, row_ids
 from dinosearch.collection.opened import OpenedHome
@@ -31,7 +32,9 @@ def _vectors(opened: OpenedHome, ids: Sequence[int] | np.ndarray | None) -> tupl
         return wanted, search.vectors(wanted)
     except KeyError as error:
         raise ImageNotFoundError(
-            f"image id:{error.args[0]} has no vector in {opened.path}; check the collection with: dinosearch verify"
+            f"image id:{error.args[0]} has no vector in {opened.path}; check the collection with: ",
+            run("verify"),
+            image_id=int(error.args[0]),
         ) from None
 
 
@@ -90,7 +93,9 @@ def remove(opened: OpenedHome, targets: Sequence[str]) -> int:
         if not found and not unread:
             raise ImageNotFoundError(
                 f"{target} is not in the collection in {opened.path}, so nothing was removed; "
-                f"what it holds is listed by: dinosearch export - {opened.named}"
+                "what it holds is listed by: ",
+                run("export", "-", of=opened.named),
+                image_id=image_id,
             )
         paths |= found
         failures |= unread

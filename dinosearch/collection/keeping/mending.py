@@ -11,6 +11,7 @@ from dataclasses import fields
 
 import numpy as np
 
+from dinosearch.advice import Sentence, run
 from dinosearch.collection.asking.trust import SETTING
 from dinosearch.collection.derived import diffusing
 from dinosearch.collection.derived.basis import Basis
@@ -133,12 +134,17 @@ class _Mending:
         with store.transaction() as tx:
             tx.remove_locations(files)
         store.forget_removed(images)
-        told = "its entry was damaged, and its label went with it; give it again with: dinosearch label NAME IMAGE"
+        told = Sentence(
+            "its entry was damaged, and its label went with it; give it again with: ", run("label", "NAME", "IMAGE")
+        )
         self._lost.extend(Problem(path, told) for path in files if known[path].image_id in labels)
         for path, file in files.items():
             image = _read(path, self._embedder())
             if image is None:
-                told = "its entry is damaged, and no such file can be read; bring it back with: dinosearch index FOLDER"
+                told = Sentence(
+                    "its entry is damaged, and no such file can be read; bring it back with: ",
+                    run("index", "FOLDER"),
+                )
                 self._lost.append(Problem(path, told))
                 continue
             number = store.ids_by_sha256([image.sha256]).get(image.sha256)
@@ -158,7 +164,7 @@ class _Mending:
             opened.search(kind).ensure()
             return
         except DamagedHomeError as error:
-            problem = Problem(kind, str(error))
+            problem = Problem(kind, error.sentence)
         try:
             basis = opened.basis(kind) or Basis()
         except DamagedHomeError:
@@ -216,7 +222,9 @@ class _Mending:
             if walks is not None:
                 self._derive_again(DIFFUSION, walks)
             if opened.store.setting(SETTING):
-                told = "it is of refined vectors that had to be learned anew; learn it again with: dinosearch calibrate"
+                told = Sentence(
+                    "it is of refined vectors that had to be learned anew; learn it again with: ", run("calibrate")
+                )
                 self._lost.append(Problem(SETTING, told))
         elif kind == DIFFUSION:
             diffusing.prepare(opened, generation.recipe["edges"], generation.recipe["truncation"], progress)

@@ -18,6 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from dinosearch.advice import Named, run
 from dinosearch.errors import ExportError
 from dinosearch.home import sha256_file
 from dinosearch.records import Fingerprint, FoundFile, ImageInfo, ImageRecord, Label
@@ -106,8 +107,8 @@ class Received:
             for name in FILES:
                 if sha256_file(folder / name) != manifest["sha256"][name]:
                     raise ExportError(
-                        f"{folder / name} does not match its checksum; export again with: "
-                        "dinosearch export FOLDER --home ITS_HOME"
+                        f"{folder / name} does not match its checksum; export again with: ",
+                        run("export", "FOLDER", of=Named("ITS_HOME")),
                     )
             self.steps = _whole(manifest["images"])
             self.fingerprint = _fingerprint(manifest["fingerprint"])
@@ -157,8 +158,8 @@ class Received:
 
     def _fault(self, error: BaseException) -> ExportError:
         return ExportError(
-            f"{self._folder} is not a whole dinosearch export ({_said(error)}); make one with: "
-            "dinosearch export FOLDER --home ITS_HOME"
+            f"{self._folder} is not a whole export of dinosearch ({_said(error)}); make one with: ",
+            run("export", "FOLDER", of=Named("ITS_HOME")),
         )
 
 

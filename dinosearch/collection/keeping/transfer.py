@@ -12,7 +12,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dinosearch.advice import Named, run
 from dinosearch.collection.keeping.received import FILES, SCHEMA, Arrivals, Delivery, Received
 from dinosearch.collection.keeping.sweeping import sweep
 from dinosearch.collection.opened import OpenedHome
@@ -77,9 +77,7 @@ def begin_export(folder: Path) -> None:
         ExportError: something lies in it.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise ExportError(
-            f"{folder} is not empty; export into a new folder, such as: dinosearch export {shlex.quote(f'{folder}-2')}"
-        )
+        raise ExportError(f"{folder} is not empty; export into a new folder, such as: ", run("export", f"{folder}-2"))
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -113,8 +111,8 @@ def import_(
     if opened.fingerprint is not None and not opened.fingerprint.matches(delivery.fingerprint):
         raise FingerprintMismatchError(
             f"{delivery.name} holds vectors of {delivery.fingerprint}, but {opened.path} holds {opened.fingerprint}, "
-            f"and they cannot be compared; import into another home: "
-            f"dinosearch import {shlex.quote(delivery.name)} --home OTHER"
+            f"and they cannot be compared; import into another home: ",
+            run("import", delivery.name, of=Named("OTHER")),
         )
     opened.begin(delivery.fingerprint)
     taking, done = _Taking(opened, delivery.name), 0
@@ -154,7 +152,10 @@ class _Taking:
                     opened.append(tx, new, arrivals.vectors[fresh])
                 except ValueError as error:  # not of unit length, or not numbers
                     raise ExportError(
-                        f"{self._name} holds what is no vector ({error}); make it again, by dinosearch export or embed"
+                        f"{self._name} holds what is no vector ({error}); make it again, by ",
+                        run("export", "FOLDER"),
+                        " or ",
+                        run("embed", "SOURCE...", "--out", "FOLDER"),
                     ) from None
                 self._waiting.difference_update(new.tolist())
             for file, place in arrivals.files:

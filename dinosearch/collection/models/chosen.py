@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from dinosearch.advice import Named, run
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import DamagedHomeError, FingerprintMismatchError, SettingError
 from dinosearch.protocols import Embedder, Progress
@@ -51,12 +52,14 @@ class ModelChoice:
             values = [wanted.checkpoint, wanted.preprocessing, wanted.pooling]
             if (stored.scales, wanted.scales) != ("1", "1"):
                 options, values = [*options, "--scales"], [*values, wanted.scales]
-            other = " ".join(f"{option} {value}" for option, value in zip(options, values, strict=True))
+            other = [word for pair in zip(options, values, strict=True) for word in pair]
             raise FingerprintMismatchError(
                 f"the vectors in {opened.path} were made with {stored.settings}, not with {wanted.settings}, and "
                 f"cannot be compared; leave out {', '.join(options[:-1])} and {options[-1]}, make another "
-                f"collection with: dinosearch index FOLDER --home OTHER {other}, or change the model of this one with: "
-                f"dinosearch migrate {other}"
+                "collection with: ",
+                run("index", "FOLDER", *other, of=Named("OTHER")),
+                ", or change the model of this one with: ",
+                run("migrate", *other, of=opened.named),
             )
 
     def wanted(self, stored: Fingerprint) -> Fingerprint:
@@ -127,6 +130,6 @@ def _check_same(opened: OpenedHome, embedder: Embedder) -> None:
         )
     raise FingerprintMismatchError(
         f"the vectors in {opened.path} were made with {stored}, but the model at hand is {found}, and they "
-        f"cannot be compared; give the same weights with --weights FILE, or make another collection with: "
-        f"dinosearch index FOLDER --home OTHER --model {found.checkpoint}"
+        f"cannot be compared; give the same weights with --weights FILE, or make another collection with: ",
+        run("index", "FOLDER", "--model", found.checkpoint, of=Named("OTHER")),
     )

@@ -17,6 +17,7 @@ from functools import partial
 
 import numpy as np
 
+from dinosearch.advice import Command, Sentence, run
 from dinosearch.collection.derived import diffusing
 from dinosearch.collection.derived.detailing import Detailing
 from dinosearch.collection.derived.refining import Refinement, refine
@@ -51,13 +52,14 @@ def begin(opened: OpenedHome, model: Fingerprint, weights: str | os.PathLike[str
     home = opened.path
     if kept is not None and kept.fingerprint.matches(model) and not restart:
         raise SettingError(
-            f"the vectors of {model.settings} are still kept in {home}; go back to them with: dinosearch migrate "
-            f"--back {opened.named}"
+            f"the vectors of {model.settings} are still kept in {home}; go back to them with: ",
+            run("migrate", "--back", of=opened.named),
         )
     if half is not None and not half.fingerprint.matches(model) and not restart:
         raise SettingError(
-            f"a change of {home} to {half.fingerprint} is half done, and {model} is another model; go on with: "
-            f"dinosearch migrate {opened.named}, or delete what was made and begin with the other by: --restart"
+            f"a change of {home} to {half.fingerprint} is half done, and {model} is another model; go on with: ",
+            run("migrate", of=opened.named),
+            ", or delete what was made and begin with the other by: --restart",
         )
     if half is not None and (restart or not _usable(opened)):
         sides.drop(opened, NEXT)
@@ -155,7 +157,10 @@ class Migration:
             calibrated = side == NEXT and any(opened.store.setting(key) for key in sides.OF_A_MODEL[1:])
             sides.swap(opened, side)
             if calibrated:
-                self._drop("calibration", "it is of the other model's scores; learn it anew with: dinosearch calibrate")
+                self._drop(
+                    "calibration",
+                    Sentence("it is of the other model's scores; learn it anew with: ", run("calibrate")),
+                )
             report = replace(report, outcome="answering", made=tuple(made), dropped=tuple(self._dropped))
         return replace(report, seconds=round(time.monotonic() - started, 3))
 
@@ -229,23 +234,23 @@ class Migration:
                 opened.drop_generation(side + kind)
         for kind, option in OPTIONS.items():
             if kind in wanted:
-                made += self._made(kind, f"dinosearch index FOLDER {option}", partial(self._describe, kind, recall))
+                made += self._made(kind, run("index", "FOLDER", option), partial(self._describe, kind, recall))
         if REFINED in wanted and anew:
             recipe = held[source + REFINED].recipe
             refinement = Refinement(**{field.name: recipe[field.name] for field in fields(Refinement)})
-            command = f"dinosearch refine --dimensions {min(refinement.dimensions or 128, 128)}"
+            command = run("refine", "--dimensions", str(min(refinement.dimensions or 128, 128)))
             made += self._made(REFINED, command, lambda: refine(opened, refinement, recall, progress, side))
         if DIFFUSION in wanted and anew:
             recipe = held[source + DIFFUSION].recipe
             edges, truncation = int(recipe["edges"]), int(recipe["truncation"])
-            command = "dinosearch refine --diffuse"
+            command = run("refine", "--diffuse")
             made += self._made(DIFFUSION, command, lambda: diffusing.prepare(opened, edges, truncation, progress, side))
         return made
 
     def _describe(self, kind: str, recall: float) -> None:
         Detailing(self._opened, self._embedder, self._progress, self._side).run({kind: True}, recall, self._workers)
 
-    def _made(self, kind: str, command: str, make: Callable[[], object]) -> list[str]:
+    def _made(self, kind: str, command: Command, make: Callable[[], object]) -> list[str]:
         """The kind where it could be made; else it is dropped, with the command that makes it."""
         try:
             make()
@@ -253,7 +258,7 @@ class Migration:
         except (SettingError, WeightsUnavailableError) as error:
             if self._opened.generation_of(self._side + kind) is not None:
                 self._opened.drop_generation(self._side + kind)
-            self._drop(kind, f"{error}; make it another way with: {command}")
+            self._drop(kind, Sentence(error.sentence, "; make it another way with: ", command))
             return []
 
     def _drop(self, kind: str, reason: str) -> None:

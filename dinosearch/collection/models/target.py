@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from dinosearch.advice import run
 from dinosearch.collection.kinds import IMAGES, KEPT, NEXT
 from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.collection.models.embedders import Embedders
@@ -47,8 +48,8 @@ def named(opened: OpenedHome, models: Embedders, wanted: ModelChoice, choice: Mo
     if wanted == ModelChoice():
         if half is None:
             raise SettingError(
-                f"no model is named, and no change of {opened.path} is half done; name one, as in: dinosearch "
-                f"migrate --model dinov2_vits14 {opened.named}"
+                f"no model is named, and no change of {opened.path} is half done; name one, as in: ",
+                run("migrate", "--model", "dinov2_vits14", of=opened.named),
             )
         return _loaded(models, half.fingerprint, _weights_of(half), choice)
     like = wanted.wanted(now.fingerprint)
@@ -68,7 +69,7 @@ def kept(opened: OpenedHome, models: Embedders, wanted: ModelChoice, choice: Mod
     before = opened.store.generation(KEPT + IMAGES)
     if before is None:
         raise SettingError(
-            f"no other model is kept in {opened.path}; see which ones it has with: dinosearch info {opened.named}"
+            f"no other model is kept in {opened.path}; see which ones it has with: ", run("info", of=opened.named)
         )
     weights = os.path.abspath(wanted.weights) if wanted.weights else _weights_of(before)
     found = _held(models, wanted.embedder) if wanted.embedder else _loaded(models, before.fingerprint, weights, choice)
@@ -78,7 +79,8 @@ def kept(opened: OpenedHome, models: Embedders, wanted: ModelChoice, choice: Mod
         if not before.fingerprint.matches(embedder.fingerprint):
             raise FingerprintMismatchError(
                 f"the kept vectors in {opened.path} were made with {before.fingerprint}, but the model at hand is "
-                f"{embedder.fingerprint}; name the same weights by: dinosearch migrate --back --weights FILE"
+                f"{embedder.fingerprint}; name the same weights by: ",
+                run("migrate", "--back", "--weights", "FILE"),
             )
         return embedder
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from dinosearch.advice import Named, run
 from dinosearch.collection.kinds import DIFFUSION, PATCHES, REGIONS, without_side
 from dinosearch.collection.places.engine_search import EngineSearch
 from dinosearch.collection.places.packed_search import PackedSearch
@@ -56,14 +56,12 @@ class EnginePlace:
         self._store: MetadataStore | None = None
 
     @property
-    def named(self) -> str:
+    def named(self) -> Named:
         """See `Place.named`."""
-        home = f"--home {shlex.quote(str(self.path))}"
         if not self.apart:
-            return home
+            return Named(str(self.path))
         is_server = self._metadata.startswith("postgres")
-        metadata = parse_address(self._metadata).shown if is_server else self._metadata
-        return f"{home} --metadata {shlex.quote(metadata)}"
+        return Named(str(self.path), parse_address(self._metadata).shown if is_server else self._metadata)
 
     def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
         try:
@@ -74,7 +72,8 @@ class EnginePlace:
             if not self.keeps_facts:  # the sentence is of this very place
                 raise
             raise CollectionNotFoundError(
-                f"no collection in {self.path} ({_cause(error)}); make one with: dinosearch index FOLDER {self.named}"
+                f"no collection in {self.path} ({_cause(error)}); make one with: ",
+                run("index", "FOLDER", of=self.named),
             ) from None
         except ValueError as error:
             raise SettingError(f"the metadata cannot be opened: {error}") from None

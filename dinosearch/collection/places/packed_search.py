@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from dinosearch.advice import run
 from dinosearch.errors import DamagedHomeError, NoVectorError
 from dinosearch.protocols import Progress
 from dinosearch.records import BuiltIndex, Generation, ImageFacts, Published
@@ -89,8 +90,8 @@ class PackedSearch:
                     raise NoVectorError(key)
                 if not self._is_sound(held[key]):
                     raise DamagedHomeError(
-                        f"the {self.generation.kind} of image id:{key} do not match their checksum; mend them with: "
-                        "dinosearch verify --repair"
+                        f"the {self.generation.kind} of image id:{key} do not match their checksum; mend them with: ",
+                        run("verify", "--repair"),
                     )
             rows = np.frombuffer(b"".join(held[key] or b"" for key in part), self._form)
             out[low : low + len(part)] = self._coding.decode({name: rows[name] for name in self._form.names or ()})

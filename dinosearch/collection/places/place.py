@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
 
+from dinosearch.advice import Named, run
 from dinosearch.collection.kinds import REGIONS
 from dinosearch.errors import CollectionMismatchError, DamagedHomeError, SettingError
 from dinosearch.home import Home, atomic_path, listed
@@ -37,8 +38,8 @@ class Place(Protocol):
     """For messages; without password."""
 
     @property
-    def named(self) -> str:
-        """The options that name it in a command, for a shell; without password."""
+    def named(self) -> Named:
+        """What names it in a command; without password."""
         ...
 
     home: Home | None
@@ -114,7 +115,7 @@ class LocalPlace:
         self.path: Path | str = home.path
 
     @property
-    def named(self) -> str:
+    def named(self) -> Named:
         return self._home.named
 
     def open_store(self, *, create: bool, read_only: bool, progress: Progress | None) -> MetadataStore:
@@ -142,8 +143,8 @@ class LocalPlace:
             raise DamagedHomeError(
                 f"{file} is {state}, though vectors lie beside it: which files they are of, labels, verdicts and all "
                 "else that was kept there is lost, and cannot be told from the vectors by verify --repair; put "
-                f"{file.name} back from a backup, or delete {self._home.path} and run: dinosearch index FOLDER "
-                f"{self.named}"
+                f"{file.name} back from a backup, or delete {self._home.path} and run: ",
+                run("index", "FOLDER", of=self.named),
             )
 
     def writer(self) -> AbstractContextManager[None]:
@@ -225,8 +226,10 @@ def place_of(home: str | os.PathLike[str], metadata: str | None = None) -> Place
 def not_here(path: Path | str, what: str) -> SettingError:
     """The error of what only a folder can do yet."""
     return SettingError(
-        f"{path} can keep no {what}, which only a folder can hold so far; make a copy with: "
-        "dinosearch export FOLDER, dinosearch import FOLDER --home COPY"
+        f"{path} can keep no {what}, which only a folder can hold so far; make a copy with: ",
+        run("export", "FOLDER"),
+        ", ",
+        run("import", "FOLDER", of=Named("COPY")),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 
+from dinosearch.advice import run
 from dinosearch.embedding.checkpoints import dinov1, dinov2, dinov3
 from dinosearch.embedding.checkpoints.checkpoint import BUNDLED, Checkpoint
 from dinosearch.errors import UnknownCheckpointError
@@ -36,4 +37,4 @@ def find_checkpoint(name: str) -> Checkpoint:
         return names[name]
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise UnknownCheckpointError(f"there is no model {name!r}; {hint}all of them are listed by: dinosearch models")
+    raise UnknownCheckpointError(f"there is no model {name!r}; {hint}all of them are listed by: ", run("models"))

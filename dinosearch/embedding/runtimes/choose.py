@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dinosearch import ahead
+from dinosearch.advice import Sentence, run
 from dinosearch.embedding.probe import agreement, probe_images
 from dinosearch.embedding.recipe import Recipe
 from dinosearch.embedding.runtimes.graph_embedder import GraphEmbedder
@@ -120,9 +121,12 @@ def graph_embedder(
             continue
         if found < AGREEMENT and notify:
             notify(
-                f"{numbers} changes the vectors of {recipe.checkpoint.name}: their mean cosine to float32 is "
-                f"{found:.4f} on fixed pictures; measure what that costs with `dinosearch benchmark`, or leave out "
-                "--dtype"
+                Sentence(
+                    f"{numbers} changes the vectors of {recipe.checkpoint.name}: their mean cosine to float32 is "
+                    f"{found:.4f} on fixed pictures; measure what that costs with `",
+                    run("benchmark"),
+                    "`, or leave out --dtype",
+                )
             )
         marked = replace(fingerprint, numbers=numbers, agreement=found)
         return GraphEmbedder(graph, few, opener, marked, recipe.preprocessing, reference=reference, batch=wanted.batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dinosearch.advice import run
 from dinosearch.embedding.weights.files import weights_folder
 from dinosearch.errors import WeightsUnavailableError
 
@@ -89,8 +90,8 @@ def located(checkpoint: str, folder: str | Path | None = None) -> TextFiles:
         return TextFiles(head, tower, vocabulary)
     if row is None:
         raise WeightsUnavailableError(
-            f"there is no text space for {checkpoint} in {place}; words are understood with a collection made by: "
-            f"dinosearch index FOLDER --model {next(iter(ROWS))}"
+            f"there is no text space for {checkpoint} in {place}; words are understood with a collection made by: ",
+            run("index", "FOLDER", "--model", next(iter(ROWS))),
         )
     missing = [names[0] for names, path in ((heads, head), (towers, tower)) if path is None]
     missing += [] if vocabulary.is_file() else [VOCABULARY]

@@ -9,6 +9,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from dinosearch.advice import run
 from dinosearch.errors import DatasetError
 from dinosearch.evaluation.dataset import Dataset
 from dinosearch.evaluation.datasets import (
@@ -262,7 +263,7 @@ def load(name: str, data: Path, *, distractors: Path | None = None) -> Dataset:
     """
     loader = DATASETS.get(name)
     if loader is None:
-        raise DatasetError(f"there is no data set {name!r}; see: dinosearch benchmark --list")
+        raise DatasetError(f"there is no data set {name!r}; see: ", run("benchmark", "--list"))
     data = Path(os.path.abspath(data))
     if not data.exists():
         raise DatasetError(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dinosearch.advice import run
 from dinosearch.errors import DatasetError
 from dinosearch.evaluation.report.as_html import html_page
 from dinosearch.evaluation.report.as_json import SCHEMA, from_json, to_dict, to_json
@@ -69,8 +70,8 @@ def read(path: Path) -> list[Run]:
             return from_json(data)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DatasetError(
-            f"{file} is not a whole benchmark report ({_clause(error)}); "
-            "make one with: dinosearch benchmark DATASET --data DIR"
+            f"{file} is not a whole benchmark report ({_clause(error)}); make one with: ",
+            run("benchmark", "DATASET", "--data", "DIR"),
         ) from None
     raise DatasetError(
         f"{file} was written by a newer dinosearch (schema {schema}, this one reads {SCHEMA}); upgrade dinosearch"

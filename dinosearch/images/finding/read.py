@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from dinosearch.advice import run
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
 
 #: Largest file that is read, in bytes.
@@ -39,7 +40,7 @@ def read_bytes(path: str) -> bytes:
         return data
     except (FileNotFoundError, NotADirectoryError):
         raise ImageNotFoundError(
-            f"{path}: no such file; check the path, or run `dinosearch index` if it moved"
+            f"{path}: no such file; check the path, or run `", run("index"), "` if it moved", is_gone=True
         ) from None
     except IsADirectoryError:
         raise ImageUnreadableError(path, "a folder, not an image") from None

@@ -10,6 +10,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 
+from dinosearch.advice import run
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
 from dinosearch.images.finding.find import IMAGE_SUFFIXES, Known, error_clause, is_hidden
 from dinosearch.images.finding.sniff import HEAD, kind
@@ -104,7 +105,7 @@ def read_member(path: str) -> bytes:
         return _read(archive, name, path)
     except FileNotFoundError:
         raise ImageNotFoundError(
-            f"{archive}: no such file; check the path, or run `dinosearch index` if it moved"
+            f"{archive}: no such file; check the path, or run `", run("index"), "` if it moved", is_gone=True
         ) from None
     except _DAMAGE as error:
         raise ImageUnreadableError(path, _clause(error)) from None
@@ -125,7 +126,7 @@ def _read(archive: str, name: str, path: str) -> bytes:
                 _check_size(member.size, path)
                 content = tar.extractfile(member)
                 return content.read() if content else b""
-    raise ImageNotFoundError(f"{path}: the archive has no such member; `tar -tf` lists what it has")
+    raise ImageNotFoundError(f"{path}: the archive has no such member; `tar -tf` lists what it has", is_gone=True)
 
 
 @functools.lru_cache(maxsize=8)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from dinosearch.advice import Command, Sentence
 from dinosearch.errors import (
     CollectionMismatchError,
     CollectionNotFoundError,
@@ -45,7 +47,7 @@ STATUS: tuple[tuple[type[DinosearchError], int], ...] = (
 _SENTENCES: tuple[tuple[type[DinosearchError], str], ...] = (
     (CollectionNotFoundError, "the collection is empty or not there any more; ask again when images were indexed"),
     (CollectionMismatchError, "the collection was made with another model or version than this server has"),
-    (DamagedHomeError, "the collection is damaged; its owner can mend it with: dinosearch verify --repair"),
+    (DamagedHomeError, "the collection is damaged; its owner can mend it with verify --repair"),
     (DamagedWeightsError, "the model of this collection is damaged on the server"),
     (WeightsUnavailableError, "the model of this collection is not on the server"),
     (HomeLockedError, "another process is writing to the collection; try again later"),
@@ -54,8 +56,6 @@ _SENTENCES: tuple[tuple[type[DinosearchError], str], ...] = (
 
 INTERNAL = "something went wrong in the server; its log has more under this request id"
 _PATH = re.compile(r"(?<![\w.)\]])(?:[A-Za-z]:\\|~?/|\\\\)[^\s,;:'\"]*")
-_GONE = re.compile(r": no such file;|: the archive has no such member;")
-_COMMAND = re.compile(r"(^|\s)(--\w|dinosearch \w)")
 
 
 class Refused(HTTPException):
@@ -117,23 +117,47 @@ def answer(refused: Refused, request_id: str) -> Response:
 
 def without_paths(text: str, homes: Iterable[str] = ()) -> str:
     """The sentence without folders of this machine and without the commands that only its owner can run."""
+    sentence = Sentence(text).about(lambda _: None)  # no path of a collection comes from a command that is kept
+    first, *others = _clauses(sentence.parts)
+    text = "; ".join([first.text, *(clause.text for clause in others if not clause.is_advice)])
     for home in sorted(homes, key=len, reverse=True):
         text = text.replace(home, "the collection")
-    first, *others = text.split("; ")
-    kept = [first, *(clause for clause in others if not _COMMAND.search(clause))]
-    return _PATH.sub("...", "; ".join(kept))
+    return _PATH.sub("...", text)
+
+
+@dataclass
+class _Clause:
+    text: str = ""
+    is_advice: bool = False
+
+    def take(self, part: str | Command) -> None:
+        """Go on with a text or a command."""
+        self.text += str(part)
+        self.is_advice |= isinstance(part, Command) or any(word.startswith("--") for word in part.split())
+
+
+def _clauses(parts: Iterable[str | Command]) -> list[_Clause]:
+    """What stands between semicolons, each with whether it names a command or an option."""
+    found = [_Clause()]
+    for part in parts:
+        first, *others = [part] if isinstance(part, Command) else part.split("; ")
+        found[-1].take(first)
+        for other in others:
+            found.append(_Clause())
+            found[-1].take(other)
+    return found
 
 
 def _sentence(error: DinosearchError, homes: Iterable[str]) -> str:
     if isinstance(error, ImageUnreadableError):
         return f"the image cannot be read: {without_paths(error.reason, homes)}"
     if isinstance(error, ImageNotFoundError):
-        if _GONE.search(str(error)):
+        if error.is_gone:
             return "the file of this image is gone"
-        number = re.search(r"id:(\d+)", str(error))
-        return f"there is no image id:{number[1]} that can be asked with" if number else "there is no such image"
+        number = error.image_id
+        return "there is no such image" if number is None else f"there is no image id:{number} that can be asked with"
     said = next((sentence for kind, sentence in _SENTENCES if isinstance(error, kind)), None)
-    return said or without_paths(str(error), homes)
+    return said or without_paths(error.sentence, homes)
 
 
 def _raised_on_purpose(error: BaseException) -> bool:
