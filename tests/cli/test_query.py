@@ -200,7 +200,7 @@ def test_nothing_found(run: Run, indexed: Path) -> None:
         (["id:1", "--where", "colour = red"], "colour"),
         (["id:1", "--home", "elsewhere"], "dinosearch index FOLDER --home"),
         (["id:1", "--home", "notes.txt"], "notes.txt is a file, and the home of a collection is a folder"),
-        (["id:1", "--preprocessing", "fit-448"], "leave out --model, --preprocessing and --pooling"),
+        (["id:1", "--preprocessing", "fit-448"], "cannot be compared; leave out --preprocessing, make another"),
         (["notes.txt"], "notes.txt: not an image"),
     ],
 )

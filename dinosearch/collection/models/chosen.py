@@ -48,15 +48,14 @@ class ModelChoice:
             return
         wanted = self.wanted(stored)
         if wanted != stored:
-            options = ["--model", "--preprocessing", "--pooling"]
-            values = [wanted.checkpoint, wanted.preprocessing, wanted.pooling]
-            if (stored.scales, wanted.scales) != ("1", "1"):
-                options, values = [*options, "--scales"], [*values, wanted.scales]
-            other = [word for pair in zip(options, values, strict=True) for word in pair]
+            settings = ["checkpoint", "preprocessing", "pooling"]
+            settings += ["scales"] if (stored.scales, wanted.scales) != ("1", "1") else []
+            options = {name: f"--{'model' if name == 'checkpoint' else name}" for name in settings}
+            wrong = [options[name] for name in settings if getattr(wanted, name) != getattr(stored, name)]
+            other = [word for name in settings for word in (options[name], getattr(wanted, name))]
             raise FingerprintMismatchError(
                 f"the vectors in {opened.path} were made with {stored.settings}, not with {wanted.settings}, and "
-                f"cannot be compared; leave out {', '.join(options[:-1])} and {options[-1]}, make another "
-                "collection with: ",
+                f"cannot be compared; leave out {' and '.join(wrong)}, make another collection with: ",
                 run("index", "FOLDER", *other, of=Named("OTHER")),
                 ", or change the model of this one with: ",
                 run("migrate", *other, of=opened.named),
