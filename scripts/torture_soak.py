@@ -3,10 +3,10 @@
 
 scripts/torture_soak.py --minutes 60 --seed 20261121 --load 0.2 --picture soak.png
 
-From the moment on at which every kind of change was done 10 times, anonymous memory and memory in use are judged, both
-when nothing is under way, by their slope over the runs (changes of the writer, asks of the reader) beside the part that
-follows the numbers of files and of vectors, with its standard error. It is flat where it is less than 2 % an hour or
-not sure (2 standard errors), and where 5 % an hour and, for memory in use, 10 KiB a run are ruled out: with 2 standard
+Every 40 changes the collection is brought to the same size and compacted. Anonymous memory and memory in use of these
+like states are judged, from the moment on at which every kind of change was done 10 times, by their slope over the runs
+(changes of the writer, asks of the reader) with its standard error. It is flat where it is less than 2 % an hour or not
+sure (2 standard errors), and where 5 % an hour and, for memory in use, 10 KiB a run are ruled out: with 2 standard
 errors added, the slope is still less. It also fails where descriptors, threads, files or decoders are more in the end
 than in the warm-up, but for 2, or mappings of memory, but for a fifth; where an answer is not that of brute force;
 where verify() finds damage. --leak 10240 is the proof that such a leak fails.

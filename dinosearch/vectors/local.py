@@ -201,8 +201,9 @@ class LocalVectorSearch:
     def drop_old_files(self) -> None:
         """Delete index files of this generation that are no longer published."""
         current = self._index_path(self.generation.number, self.generation.index_sha256 or "none")
-        for path in listed(current.parent, f"index-{self.generation.number}-*"):
-            if path.name != current.name:
+        own = f"index-{self.generation.number}-"
+        for path in listed(current.parent, "index-*"):  # a pattern for each generation would stay in Python's caches
+            if path.name.startswith(own) and path.name != current.name:
                 path.unlink(missing_ok=True)
 
     @property

@@ -25,6 +25,8 @@ MOST_SHARE = 0.02
 LEAK, LEAK_SHARE = 10 / 1024, 0.05
 """MiB of every run, of memory in use, and share in an hour, of any memory, that have to be ruled out: noise is no
 pass."""
+LEAST_SETTLED = 10
+"""Like states of the collection that are needed to judge memory."""
 SPARE = 2
 """Descriptors, threads or files that may be more in the end than in the warm-up."""
 MORE_MAPPINGS = 0.2
@@ -76,9 +78,9 @@ def trend(
     seconds: Sequence[float] | np.ndarray,
     mebibytes: Sequence[float] | np.ndarray,
     runs: Sequence[float] | np.ndarray,
-    sizes: Sequence[Sequence[float]] | np.ndarray,
+    sizes: Sequence[Sequence[float]] | np.ndarray = (),
 ) -> Trend:
-    """The least-squares line of memory over runs, beside what follows the size of the collection, which swings.
+    """The least-squares line of memory over runs, beside what follows the size of the collection where it swings.
 
     Neighbouring samples are alike, so that they count for fewer: the standard error is that of as many independent
     ones as their autocorrelation leaves.
@@ -87,7 +89,8 @@ def trend(
         seconds: (n,) moments of the samples.
         mebibytes: (n,) memory.
         runs: (n,) done so far.
-        sizes: (m, n) of the collection: files, and vectors, which are more where images were removed.
+        sizes: (m, n) of the collection: files, and vectors, which are more where images were removed; none where it is
+            the same in all samples.
     """
     times, values, done = (np.asarray(series, float) for series in (seconds, mebibytes, runs))
     beside = np.stack([np.ones(len(values)), *np.asarray(sizes, float)], axis=1)
@@ -213,15 +216,27 @@ def judge(samples: Sequence[Sample], verdict: Verdict, *, long: bool = True) -> 
             _tell(verdict, f"{key} flat", bool(after <= (1 + MORE_MAPPINGS) * before), f"{key}: {told}")
         elif key.endswith("most MiB") or key == "home MiB":
             verdict.figure(f"largest {key.replace(' most', '')}", round(float(values.max()), 1))
-        elif long and key.endswith(("live MiB", "resident MiB", "least MiB")) and np.median(values[first:]) > 0:
+        elif long and key.endswith("least MiB") and np.median(values[first:]) > 0:
             there = first + np.flatnonzero(values[first:])  # a decoder may be missing
-            runs = of[f"{key.split()[0]} runs"]
             sizes = np.stack([of["files"][there], of["rows"][there]])
-            found = trend(of["seconds"][there], values[there], runs[there], sizes)
-            live, name = key.endswith("live MiB"), key.rsplit(" ", 2)[0]
-            what = f"memory in use of the {name}" if live else f"memory of the {name}"
-            verdict.figure(what, str(found))
-            _tell(verdict, f"{what} flat", found.steady and not (live and found.leaks), f"{what}: {found}")
+            found = trend(of["seconds"][there], values[there], of[f"{key.split()[0]} runs"][there], sizes)
+            _judge_memory(verdict, f"memory of the {key.rsplit(' ', 2)[0]}", found)
+        elif long and "settled" in key and key.endswith("MiB") and np.any(values):
+            there = first + np.flatnonzero(np.diff(of["settled"][first - 1 :]))
+            if len(there) < LEAST_SETTLED:
+                verdict.fail(0, f"{key}: the collection was settled {len(there)} times, too few to judge")
+                continue
+            name = key.split()[0]
+            found = trend(of["seconds"][there], values[there], of[f"{name} settled runs"][there])
+            live = key.endswith("live MiB")
+            _judge_memory(verdict, f"memory {'in use ' if live else ''}of the {name}", found, live and found.leaks)
+    if long:
+        verdict.figure("times settled", int(of["settled"][-1]) if "settled" in of else 0)
+
+
+def _judge_memory(verdict: Verdict, what: str, found: Trend, leaks: bool = False) -> None:
+    verdict.figure(what, str(found))
+    _tell(verdict, f"{what} flat", found.steady and not leaks, f"{what}: {found}")
 
 
 def _tell(verdict: Verdict, what: str, well: bool, reason: str) -> None:

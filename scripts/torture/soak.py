@@ -30,11 +30,17 @@ from torture.verdict import Verdict
 
 ASKS = 8
 """Asks of the writer after each change, and of the reader between two pauses."""
+SETTLED_EACH = 40
+"""Changes between two moments at which the collection is brought to one size and compacted: memory is compared in like
+states."""
 _PATIENCE = 180.0  # seconds for a process to begin, and to end
-_TOLD = tuple(f"{name} {what}" for name in ("writer", "reader") for what in ("runs", "live MiB", "resident MiB"))
-_TOLD += ("rarest", "files", "rows")
+_MEMORY = ("live MiB", "resident MiB")
+_TOLD = tuple(f"{name} {what}" for name in ("writer", "reader") for what in ("runs", *_MEMORY))
+_TOLD += tuple(f"{name} settled {what}" for name in ("writer", "reader") for what in ("runs", *_MEMORY))
+_TOLD += ("rarest", "files", "rows", "settled")
 """What the processes tell beside what is seen of them: changes and asks so far, memory in use and anonymous memory when
-nothing was under way, how often the rarest kind of change was done, live files, and vectors, removed ones included."""
+nothing was under way, all three as they were when the collection was last settled; how often the rarest kind of change
+was done, live files, vectors, removed ones included, and how often it was settled."""
 
 
 def run(folder: Path, plan: Plan, verdict: Verdict, log: TextIO | None = None) -> list[Sample]:
@@ -153,6 +159,25 @@ def _read(
         told.failures.append(f"the reader, {kind}, version {before.version}: {problem}")
 
 
+def _settle(writer: Writer, stop: Any, plan: Plan, counts: Any) -> list[str]:
+    """Bring the collection into the state in which memory is compared, and note that of both; what went wrong."""
+    problems = writer.settle()
+    for _ in range(ASKS):
+        kind, check = ask(writer.collection, writer.state, writer.rng)
+        if problem := check():
+            problems.append(f"the writer, {kind}, settled: {problem}")
+    _pause("writer", stop, plan, counts, time.monotonic())
+    runs, until = counts[_TOLD.index("reader runs")], time.monotonic() + _PATIENCE
+    while counts[_TOLD.index("reader runs")] < runs + 3 * ASKS:  # the reader has paused twice since
+        if stop.wait(0.05) or time.monotonic() > until:
+            return problems
+    for name in ("writer", "reader"):
+        for what in ("runs", *_MEMORY):
+            counts[_TOLD.index(f"{name} settled {what}")] = counts[_TOLD.index(f"{name} {what}")]
+    counts[_TOLD.index("settled")] += 1
+    return problems
+
+
 def _writing(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, counts: Any, answers: Any) -> None:
     """The process that changes the collection and asks it."""
     keep_little_memory()  # as `dinosearch serve --writable` does
@@ -181,6 +206,8 @@ def _writing(folder: Path, plan: Plan, begun: Any, ready: Any, stop: Any, counts
                 if problem:
                     told.failures.append(f"the writer, {kind}, version {writer.state.version}: {problem}")
             _pause("writer", stop, plan, counts, began)
+            if counts[_TOLD.index("writer runs")] % SETTLED_EACH == 1:
+                told.failures += _settle(writer, stop, plan, counts)
         told.failures += writer.end()
         told.outcomes["pictures embedded"] = writer.made
     except Exception:

@@ -16,6 +16,7 @@ from dinosearch import Collection
 from dinosearch.images import prepare
 from torture.soak_state import Board, State
 
+_AT_ONCE = 100  # files that come or go in one change
 CHANGES = {"add": 10, "update": 4, "remove": 4, "take away": 4, "compact": 1, "reopen": 1}
 
 
@@ -66,7 +67,7 @@ class Writer:
         large = self._growing == (kind == "add") and kind != "update"
         return kind, min(self.rng.choice([20, 40, 80] if large else [1, 4, 10]), files // 2)
 
-    def change(self, kind: str, count: int) -> list[str]:
+    def change(self, kind: str, count: int = 0, counted: bool = True) -> list[str]:
         """Change photos and collection; what went wrong."""
         self._board.changing()
         problems: list[str] = []
@@ -87,8 +88,15 @@ class Writer:
             problems = [] if removed == len(known) else [f"{removed} of {len(known)} files left the collection"]
             self._forget(known)
         self._publish()
-        self.done[kind] += 1
+        self.done[kind] += counted
         return problems
+
+    def settle(self) -> list[str]:
+        """Bring the collection to `least` files and no other vectors, whatever was done before; what went wrong."""
+        problems: list[str] = []
+        while more := len(self._live) - self._plan.least:
+            problems += self.change("take away" if more > 0 else "add", min(abs(more), _AT_ONCE), counted=False)
+        return problems + self.change("compact", counted=False)
 
     @property
     def rarest(self) -> int:

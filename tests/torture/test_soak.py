@@ -31,6 +31,8 @@ def test_answers_are_right_all_along(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert asked == ASKS * (sum(done.values()) - asked) > 0
     assert sum(times for kind, times in verdict.outcomes.items() if kind.startswith("reader: ")) > 10
     assert max(sample["writer decoders"] for sample in samples) > 0
+    assert samples[-1]["settled"] >= 1
+    assert all(samples[-1][f"{name} settled live MiB"] > 20 for name in ("writer", "reader"))
 
 
 def of(series: np.ndarray) -> Trend:
@@ -74,7 +76,9 @@ def test_slope_and_error_are_those_of_least_squares() -> None:
 
 
 def test_the_verdict_fails_on_a_leaking_series() -> None:
-    def judged(leak: float, descriptors: int, kept: float = 0, bloat: float = 0, maps: float = 0) -> list[str]:
+    def judged(
+        leak: float, descriptors: int, kept: float = 0, bloat: float = 0, maps: float = 0, settles: int = 5
+    ) -> list[str]:
         verdict = Verdict("soak", 1, "script")
         samples = [
             {
@@ -83,8 +87,10 @@ def test_the_verdict_fails_on_a_leaking_series() -> None:
                 "rarest": number // 4,
                 "files": 300 + number % 7,
                 "rows": 400 + number % 5,
-                "writer live MiB": 200 + leak * number,
-                "writer resident MiB": 240 + bloat * number,
+                "settled": number // settles,
+                "writer settled runs": 2.0 * settles * (number // settles),
+                "writer settled live MiB": 200 + leak * settles * (number // settles),
+                "writer settled resident MiB": 240 + bloat * settles * (number // settles),
                 "writer descriptors": 20.0,
                 "writer least threads": 5 + kept * number,
                 "writer mappings": 800 + maps * number,
@@ -97,13 +103,14 @@ def test_the_verdict_fails_on_a_leaking_series() -> None:
         return verdict.failures
 
     assert judged(0, 22) == []
-    assert "memory in use of the writer: 206.9 MiB, +51.200 ± 0.000 KiB a run, +36.00" in judged(0.1, 20)[0]
-    assert "memory of the writer: 246.9 MiB" in judged(0, 20, bloat=0.1)[0]
+    assert "memory in use of the writer: 206.8 MiB, +51.200 ± 0.000 KiB a run, +36.00" in judged(0.1, 20)[0]
+    assert "memory of the writer: 246.8 MiB" in judged(0, 20, bloat=0.1)[0]
     assert "writer descriptors grow: at most 20, 23 in and after the warm-up" in judged(0, 23)[0]
     assert "writer least threads: 7 in the warm-up, 12 in the end" in judged(0, 20, 0.1)[0]
     assert "writer mappings: 878 in the warm-up, 1138 in the end" in judged(0, 20, maps=4)[0]
     assert not flat([1, 1, 4, 4], 2)
     assert flat([1, 1, 9, 1, 1], 2)
+    assert "settled 5 times, too few" in judged(0, 20, settles=15)[0]
 
 
 def test_too_few_samples_are_no_pass() -> None:
