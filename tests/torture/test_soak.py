@@ -32,7 +32,7 @@ def test_answers_are_right_all_along(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sum(times for kind, times in verdict.outcomes.items() if kind.startswith("reader: ")) > 10
     assert max(sample["writer decoders"] for sample in samples) > 0
     assert samples[-1]["settled"] >= 1
-    assert all(samples[-1][f"{name} settled live MiB"] > 20 for name in ("writer", "reader"))
+    assert not live_mebibytes() or all(samples[-1][f"{name} settled live MiB"] > 20 for name in ("writer", "reader"))
 
 
 def of(series: np.ndarray) -> Trend:
@@ -110,7 +110,7 @@ def test_the_verdict_fails_on_a_leaking_series() -> None:
     assert "writer mappings: 878 in the warm-up, 1138 in the end" in judged(0, 20, maps=4)[0]
     assert not flat([1, 1, 4, 4], 2)
     assert flat([1, 1, 9, 1, 1], 2)
-    assert "settled 5 times, too few" in judged(0, 20, settles=15)[0]
+    assert "settled 4 times, too few" in judged(0, 20, settles=15)[0]
 
 
 def test_too_few_samples_are_no_pass() -> None:
