@@ -22,8 +22,11 @@ SIZES = np.stack([FILES, ROWS])
 
 def test_answers_are_right_all_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DINOSEARCH_DECODE")
-    verdict = Verdict("soak", 1, "scripts/torture_soak.py")
-    samples = run(tmp_path, Plan(1, 8, least=20, most=60, every=1), verdict)
+    for seconds in (8, 60):  # a busy machine may need the longer one
+        verdict = Verdict("soak", 1, "scripts/torture_soak.py")
+        samples = run(tmp_path / str(seconds), Plan(1, seconds, least=20, most=60, every=1), verdict)
+        if samples[-1]["settled"]:
+            break
     # Whether it is flat cannot be judged of seconds on busy cores: descriptors rise while decoders start.
     assert verdict.failures == []
     done = {kind: times for kind, times in verdict.outcomes.items() if kind.startswith("writer: ")}
