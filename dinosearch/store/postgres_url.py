@@ -23,7 +23,7 @@ def parsed(address: str) -> tuple[URL, str]:
     except (ArgumentError, ValueError):
         raise ValueError("this is not the URL of a PostgreSQL database") from None  # it may hold a password
     schema = url.query.get("collection", DEFAULT_SCHEMA)
-    schema = schema if isinstance(schema, str) else schema[0]
+    schema = schema if isinstance(schema, str) else schema[-1]
     if not _NAME.fullmatch(schema):
         raise ValueError(f"{schema!r} cannot be the name of a collection; take a letter, then letters, digits and _")
     return url.set(drivername="postgresql+psycopg").difference_update_query(["collection"]), schema

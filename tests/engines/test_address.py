@@ -10,6 +10,7 @@ from dinosearch import Collection
 from dinosearch.engines import parse_address
 from dinosearch.engines.address import is_url
 from dinosearch.errors import DinosearchError
+from dinosearch.store.postgres_url import parsed
 
 SECRET = "s3cret%2Fw@rd".replace("@", "%40")
 
@@ -24,6 +25,10 @@ SECRET = "s3cret%2Fw@rd".replace("@", "%40")
                 "database": "photos", "collection": "rome", "options": {"sslmode": "verify-full"},
                 "shown": "postgresql+psycopg://ann@db.example:5433/photos?collection=rome",
             },
+        ),
+        (
+            "postgresql:///photos?collection=rome&collection=paris",
+            {"database": "photos", "collection": "paris", "shown": "postgresql+psycopg:///photos?collection=paris"},
         ),
         (
             "postgresql:///photos?host=/run/postgresql",
@@ -49,6 +54,7 @@ SECRET = "s3cret%2Fw@rd".replace("@", "%40")
 def test_forms(url: str, expected: dict[str, object]) -> None:
     address = parse_address(url)
     assert {name: getattr(address, name) for name in expected} == expected
+    assert address.kind != "pgvector" or parsed(url)[1] == address.collection  # where its tables lie
     assert "s3cret" not in f"{address!r} {address.shown}"
 
 

@@ -35,7 +35,9 @@ def test_what_is_appended_is_read_back(tmp_path: Path, sizes: list[int]) -> None
         np.testing.assert_array_equal(file.ids(), ids)
         order = np.random.default_rng(1).permutation(len(rows))
         np.testing.assert_array_equal(file.read(order), rows[order])
-        assert file.check() == []
+        told: list[tuple[str, int, int | None]] = []
+        assert file.check(lambda *state: told.append(state)) == []
+        assert told[-1] == ("checking vectors", len(rows), len(rows))
 
 
 def test_rows_behind_the_committed_end_are_overwritten(tmp_path: Path) -> None:
