@@ -12,7 +12,7 @@ from PIL import Image
 
 from dinosearch import Collection
 from dinosearch.embedding.tokens import ImageTokens
-from dinosearch.errors import ImageNotFoundError, SettingError
+from dinosearch.errors import ImageNotFoundError, ImageUnreadableError, SettingError
 from dinosearch.images.resizing import MEAN_COLOUR
 from dinosearch.records import Explanation
 from tests.conftest import FakeEmbedder, write_photo
@@ -176,6 +176,26 @@ def test_files_that_are_gone_stay_in_the_answer(tmp_path: Path) -> None:
         assert len(hits) == 3 * len(LANDMARKS)
         with pytest.raises(ImageNotFoundError):
             collection.explain(photo(LANDMARKS[0]), folder / f"{LANDMARKS[0]}_2.jpg")
+
+
+def test_an_id_means_the_content_that_was_indexed(tmp_path: Path) -> None:
+    """Not what lies at its path now; another file with the same content takes the place of one that is gone."""
+    first, copy, changed = (tmp_path / "photos" / name for name in ("a.jpg", "b.jpg", "c.jpg"))
+    first.parent.mkdir()
+    for path, view in ((first, 1), (copy, 1), (changed, 2)):
+        path.write_bytes(photo(LANDMARKS[0], view).read_bytes())
+    with Collection.open(tmp_path / "index", create=True, model="mini") as collection:
+        collection.index(first.parent)
+        known, other = id_of(collection, first), id_of(collection, changed)
+        before = collection.explain(known, other)
+        first.unlink()
+        assert collection.explain(known, other).score == before.score
+        changed.write_bytes(photo(LANDMARKS[1]).read_bytes())
+        with pytest.raises(ImageUnreadableError, match="its content has changed since it was indexed"):
+            collection.explain(known, other)
+        copy.unlink()
+        with pytest.raises(ImageNotFoundError, match="no such file"):
+            collection.explain(known, known)
 
 
 class NoNumbers(FakeEmbedder):

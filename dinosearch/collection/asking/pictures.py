@@ -15,7 +15,7 @@ from dinosearch.collection.asking.question import Box, box_within
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import ImageNotFoundError, ImageUnreadableError
 from dinosearch.protocols import VectorSearch
-from dinosearch.records import ImageInfo, PreparedImage, Preprocessing
+from dinosearch.records import ImageInfo, ImageRecord, PreparedImage, Preprocessing
 
 # Any stands for a Pillow image or an array, so that Pillow stays in `images`.
 QueryImage = Union[str, "os.PathLike[str]", int, bytes, Any]
@@ -63,26 +63,43 @@ def small_copy(number: int, opened: OpenedHome, side: int) -> bytes:
     records = opened.store.records([number])
     if not records:
         raise no_such_id(number, opened)
-    problem = ImageUnreadableError(records[0].path, "its content has changed since it was indexed")
-    for record in records:
-        try:
-            data = images.read_bytes(record.path)
-            if hashlib.sha256(data).hexdigest() == record.sha256:
-                return images.thumbnail_jpeg(data, record.path, side)
-        except (ImageNotFoundError, ImageUnreadableError) as error:
-            problem = ImageUnreadableError(record.path, getattr(error, "reason", "no longer there"))
-    raise problem
+    try:
+        data, path = _content(records)
+    except ImageNotFoundError:
+        raise ImageUnreadableError(records[0].path, "no longer there") from None
+    return images.thumbnail_jpeg(data, path, side)
 
 
 def _decoded(image: QueryImage, opened: OpenedHome, hint: int | None) -> tuple[Any, ImageInfo]:
     number = id_of(image)
-    if number is not None:
-        records = opened.store.records([number])
-        if not records:
-            raise no_such_id(number, opened)
-        image = records[0].path
-    encoded = _encoded(image)
-    return images.decode_apart(*encoded, hint=hint) if encoded else images.upright(image)
+    if number is None:
+        encoded = _encoded(image)
+        return images.decode_apart(*encoded, hint=hint) if encoded else images.upright(image)
+    records = opened.store.records([number])
+    if not records:
+        raise no_such_id(number, opened)
+    return images.decode_apart(*_content(records), hint=hint)
+
+
+def _content(records: Sequence[ImageRecord]) -> tuple[bytes, str]:
+    """The encoded bytes of an image and the path of the first of its files that still has them.
+
+    Raises:
+        ImageNotFoundError, ImageUnreadableError: none has.
+    """
+    problem: ImageNotFoundError | ImageUnreadableError | None = None
+    for record in records:
+        try:
+            data = images.read_bytes(record.path)
+        except (ImageNotFoundError, ImageUnreadableError) as error:
+            problem = error
+            continue
+        # Of 0 bytes: its vector came from elsewhere, and nobody has read the file.
+        if record.size == 0 or hashlib.sha256(data).hexdigest() == record.sha256:
+            return data, record.path
+        problem = ImageUnreadableError(record.path, "its content has changed since it was indexed")
+    assert problem is not None
+    raise problem
 
 
 def id_of(image: QueryImage) -> int | None:
