@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class Committed:
         self._inside = threading.local()
         self._searches: dict[str, Search] = {}
         self._generations: dict[str, Generation] = {}
+        self._settings: dict[str, Any] = {}
         self._changes: int | None = None
         self._model: Fingerprint | None = None
         self._taken = self._models = 0
@@ -112,6 +114,13 @@ class Committed:
                 self._open(kind)
             return self._searches[kind]
 
+    def setting(self, key: str) -> Any:
+        """What the store remembers under a name in its newest committed state; it is asked once for each state."""
+        with self._newest():
+            if key not in self._settings:
+                self._settings[key] = self.store.setting(key)
+            return self._settings[key]
+
     @contextmanager
     def moment(self) -> Iterator[None]:
         """Inside, this thread sees one committed state; others are not kept from looking for a newer one.
@@ -149,7 +158,7 @@ class Committed:
         with self._lock:
             for search in self._searches.values():
                 search.close()
-            self._searches, self._generations, self._changes = {}, {}, None
+            self._searches, self._generations, self._settings, self._changes = {}, {}, {}, None
             self._taken += 1
 
     def _follow(self) -> None:
@@ -159,7 +168,7 @@ class Committed:
             return
         if getattr(self._inside, "moment", False) and changes < (self._changes or 0):
             raise OvertakenError
-        self._generations, self._changes = self.store.generations(), changes
+        self._generations, self._settings, self._changes = self.store.generations(), {}, changes
         self._taken += 1
         model = self.fingerprint if self._generations else None
         if model != self._model:

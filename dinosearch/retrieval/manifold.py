@@ -48,9 +48,10 @@ def manifold(
     if not len(vectors):
         return np.empty(0, np.float32)
     rows = np.concatenate([np.asarray(query)[None], vectors])
-    similar = (rows @ rows.T).astype(np.float64)
+    similar = rows @ rows.T
+    cosines = similar[0, 1:].astype(np.float64)
     reached = _from_query(*_edges(similar, neighbours), len(rows), damping)[1:].clip(0.0)
-    scores: np.ndarray = similar[0, 1:] + share * np.sqrt(reached / max(float(reached.max()), _SMALLEST))
+    scores: np.ndarray = cosines + share * np.sqrt(reached / max(float(reached.max()), _SMALLEST))
     return scores.astype(np.float32)
 
 
@@ -59,18 +60,22 @@ _SMALLEST = 1e-12
 
 
 def _edges(similar: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, columns and values of W where it is not 0, from the cosines (n, n)."""
+    """Rows, columns and values of W where it is not 0, in the order of rows, from the cosines (n, n), which it spoils.
+
+    What is made for all pairs is little and in the type of the cosines: memory that is new for every question costs
+    more than the sums.
+    """
     count = len(similar)
-    usual = (similar.sum(axis=1) - similar.diagonal()) / (count - 1)
-    others = similar.copy()
-    np.fill_diagonal(others, -np.inf)
+    usual = (similar.sum(axis=1, dtype=np.float64) - similar.diagonal()) / (count - 1)
+    np.fill_diagonal(similar, -np.inf)
     k = min(neighbours, count - 1)
-    near = others >= np.partition(others, count - k, axis=1)[:, count - k, None]
-    row, column = np.nonzero(near & near.T)
+    near = similar >= np.partition(similar, count - k, axis=1)[:, count - k, None]
+    both = np.flatnonzero(near & near.T)
+    row, column = np.divmod(both, count)
     background = np.maximum(usual[row], usual[column])
     room = 1.0 - background
-    weights = np.where(room > _SMALLEST, (similar[row, column] - background) / np.maximum(room, _SMALLEST), 0.0)
-    weights = weights.clip(0.0, 1.0)
+    above = similar.ravel()[both] - background
+    weights = np.where(room > _SMALLEST, above / np.maximum(room, _SMALLEST), 0.0).clip(0.0, 1.0)
     degrees = np.maximum(np.bincount(row, weights, count), _SMALLEST)
     return row, column, weights / np.sqrt(degrees[row] * degrees[column])
 
@@ -78,16 +83,28 @@ def _edges(similar: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray
 def _from_query(row: np.ndarray, column: np.ndarray, walk: np.ndarray, count: int, damping: float) -> np.ndarray:
     """(n,) float64: f of the formula by conjugate gradients; the graph is sparse and a dense solver takes longer."""
     solution = np.zeros(count)
-    residual = np.zeros(count)
+    begin = np.flatnonzero(np.diff(row, prepend=-1))  # of the edges of each node that has any
+    nodes = row[begin]
+    if not len(nodes) or nodes[0] != 0:
+        solution[0] = 1.0  # nothing can be walked to
+        return solution
+    column, walk = np.searchsorted(nodes, column), -damping * walk
+    reached, residual = np.zeros(len(nodes)), np.zeros(len(nodes))
     residual[0] = error = 1.0
-    direction = residual.copy()
+    direction, steps = residual.copy(), np.empty(len(walk))
     for _ in range(count):
-        image = direction - damping * np.bincount(row, walk * direction[column], count)
+        direction.take(column, out=steps, mode="clip")  # any other mode copies
+        steps *= walk
+        image = np.add.reduceat(steps, begin)
+        image += direction
         step = error / float(direction @ image)
-        solution += step * direction
-        residual -= step * image
+        reached += step * direction
+        image *= step
+        residual -= image
         previous, error = error, float(residual @ residual)
         if error <= _SMALLEST**2:
             break
-        direction = residual + (error / previous) * direction
+        direction *= error / previous
+        direction += residual
+    solution[nodes] = reached
     return solution

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, Select, Text, exists, func, select, type_coerce
+from sqlalchemy import Connection, Select, Text, bindparam, exists, func, select, type_coerce
 
 from dinosearch.advice import run
 from dinosearch.errors import DamagedHomeError
@@ -62,6 +62,15 @@ _KNOWN = select(
 )
 
 _SETTING = select(settings.c.value, Sound(is_sound(settings)))
+_RECORDS = select(*_RECORD_COLUMNS).select_from(FILES)
+
+
+def _of_ids(statement: Select[Any]) -> Select[Any]:
+    return statement.where(images.c.id.in_(bindparam("ids", expanding=True))).order_by(locations.c.path)
+
+
+# Every query asks it: made anew it takes SQLAlchemy longer than SQLite takes to answer.
+_OF_IDS = _of_ids(_RECORDS)
 
 
 class Reader:
@@ -125,12 +134,10 @@ class Reader:
         """
         order = list(dict.fromkeys(int(image_id) for image_id in ids))
         found: dict[int, list[ImageRecord]] = {}
+        statement = _OF_IDS if where is None else _of_ids(_records(where, self._database.dialect))
         with self._database.read() as connection:
             for part in chunks(order, CHUNK):
-                statement = (
-                    _records(where, self._database.dialect).where(images.c.id.in_(part)).order_by(locations.c.path)
-                )
-                for row in connection.execute(statement):
+                for row in connection.execute(statement, {"ids": part}):
                     found.setdefault(row[0], []).append(_record(row))
         return [record for image_id in order for record in found.get(image_id, ())]
 
@@ -266,12 +273,11 @@ def _ids(connection: Connection, statement: Select[Any]) -> np.ndarray:
 
 
 def _records(where: Filter | None, dialect: str) -> Select[Any]:
-    statement = select(*_RECORD_COLUMNS).select_from(FILES)
     if where is None:
-        return statement
+        return _RECORDS
     from dinosearch.store.filters import compile_filter
 
-    return statement.where(compile_filter(where, dialect))
+    return _RECORDS.where(compile_filter(where, dialect))
 
 
 def damaged_row(what: str) -> DamagedHomeError:

@@ -18,6 +18,8 @@ from dinosearch.vectors.vector_file import VectorFile
 SLACK = np.float32(1e-5)
 GATHER = 1 << 18
 """Numbers copied at once by a thread: 1 MiB, so that they are multiplied while the cache holds them."""
+CAST = 1 << 15
+"""Numbers made float64 at once: 256 KiB, which the cache keeps and no page of memory has to be got for."""
 CHOSEN = 1 << 19
 """Rows looked at one by one in one call."""
 # Each product on its own, always added up in the same way: a product of matrices would be shared among NumPy's threads.
@@ -83,7 +85,12 @@ def products(file: VectorFile, queries: np.ndarray, slots: np.ndarray) -> np.nda
 
 def products_of(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """(n, m) products of (n, m, dimension) rows with (n, dimension) queries, in the type of these, in one thread."""
-    products: np.ndarray = _dots(rows.astype(queries.dtype, copy=False), queries[:, None])
+    if rows.dtype == queries.dtype:
+        return np.asarray(_dots(rows, queries[:, None]))
+    products, step = np.empty(rows.shape[:2], queries.dtype), max(1, CAST // max(1, len(queries) * rows.shape[2]))
+    for low in range(0, rows.shape[1], step):
+        part = slice(low, low + step)
+        products[:, part] = _dots(rows[:, part].astype(queries.dtype), queries[:, None])
     return products
 
 

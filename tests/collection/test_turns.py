@@ -9,6 +9,8 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from sqlalchemy.engine import Engine
 from dinosearch import Collection
 from dinosearch.collection.asking import turns
 from dinosearch.collection.asking.turns import Turns
+from dinosearch.records import Calibration
 from tests.collection.test_rank import brute_force, embedder_of, same, unit, write_export
 from tests.conftest import FakeEmbedder, write_photo
 
@@ -112,19 +115,47 @@ def test_answers_of_many_threads_beside_a_writer(collection: Collection, rows: n
     assert counts[0]
 
 
-def test_a_question_asks_the_store_once(collection: Collection, rows: np.ndarray) -> None:
-    collection.rank(rows[:1])
-    told: list[str] = []
+@contextmanager
+def told() -> Iterator[list[str]]:
+    """The statements that databases are sent meanwhile."""
+    statements: list[str] = []
 
     def note(connection: object, cursor: object, statement: str, *_: object) -> None:
-        told.append(statement)
+        statements.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        collection.rank(rows[:1])
+        yield statements
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-    assert told == ["BEGIN", "SELECT changes FROM state"]
+
+
+def test_a_question_asks_the_store_no_more_than_it_must(collection: Collection, rows: np.ndarray) -> None:
+    for image in (rows[0], 3):  # what is asked for once in each state
+        collection.query(image)
+    begin = ["BEGIN", "SELECT changes FROM state"]
+    with told() as statements:
+        collection.rank(rows[:1])
+    assert statements == begin
+    for image, records in ((rows[0], 1), (3, 2)):  # the second looks the image up that is asked with
+        with told() as statements:
+            assert len(collection.query(image, k=10)) == 10
+        assert statements[:2] == begin
+        assert [statement.partition(",")[0] for statement in statements[2:]] == ["SELECT images.id"] * records
+
+
+def test_what_is_remembered_is_asked_for_once_for_each_state(
+    collection: Collection, rows: np.ndarray, tmp_path: Path
+) -> None:
+    """Another process calibrates, which the next question takes over."""
+    assert {hit.confidence for hit in collection.query(rows[0])} == {None}
+    with Collection.open(tmp_path / "home", embedder=embedder_of(D)) as other:
+        number = other._opened.generation.number
+        ends, made = ((-1.0, 1.0),) * 2, datetime(2026, 1, 1, tzinfo=timezone.utc)
+        learned = Calibration(*ends, (0.1, 0.9), (0.9, 0.1), IMAGES - 1, 5, 5, 0, 0, 0, number, made)
+        other._opened.store.set_setting("calibration", learned.to_dict())
+    hits = collection.query(rows[0])
+    assert hits and [hit.confidence for hit in hits] == [learned.confidence(hit.score) for hit in hits]
 
 
 def test_a_question_that_waits_for_the_model_keeps_nobody_out(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinosearch.errors import DamagedHomeError
 from dinosearch.records import Fingerprint, Generation
 from dinosearch.vectors import LADDER, LocalVectorSearch, Rung, VectorFile
 
@@ -261,6 +262,30 @@ def test_a_damaged_row_is_overlooked(tmp_path: Path) -> None:
     assert (ids[0] >= 0).sum() == 599
     assert again.check() == {100}
     again.close()
+
+
+def test_what_a_search_has_looked_at_is_not_looked_at_again(tmp_path: Path) -> None:
+    rows = clustered(600, D, seed=13)
+    made = Bench(tmp_path)
+    made.add(np.arange(1, 601), rows)
+    made.search.search(rows[99:100], 10)  # finds id 100
+    place = (tmp_path / "vectors").read_bytes().index(rows[99].tobytes()) + 2
+    for at in (place, (tmp_path / "vectors").read_bytes().index(rows[499].tobytes()) + 2):
+        with open(tmp_path / "vectors", "r+b") as file:
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ 0x10]))
+    assert made.search.found(np.array([100, 1])).shape == (2, D)
+    for read, image_id in ((made.search.vectors, 100), (made.search.vectors, 500), (made.search.found, 500)):
+        with pytest.raises(DamagedHomeError, match=f"id:{image_id} does not match"):
+            read(np.array([1, image_id]))
+    with pytest.raises(KeyError, match="601"):
+        made.search.found(np.array([1, 601]))
+    assert made.search.check() == {100, 500}
+    with pytest.raises(KeyError, match="100"):  # overlooked from now on
+        made.search.found(np.array([100]))
+    made.search.close()
 
 
 def test_the_same_rows_give_the_same_index(tmp_path: Path) -> None:

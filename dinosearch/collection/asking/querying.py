@@ -231,7 +231,7 @@ class Query:
             )
         walk = self._walk(allowed) if DIFFUSION in plan.stages else None
         with stage("re-rank"):
-            return rerank(plan, queries, k, first, search.vectors, pictures, walk)
+            return rerank(plan, queries, k, first, search.found, pictures, walk)
 
     def _walk(self, allowed: np.ndarray | None) -> Walk:
         from dinosearch.collection.derived.diffusing import Walks

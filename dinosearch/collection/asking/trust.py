@@ -59,7 +59,7 @@ class Trust:
 
 def calibration_of(opened: OpenedHome) -> Calibration | None:
     """The calibration of the vectors that answer queries now; one of other vectors does not count."""
-    stored = opened.store.setting(SETTING)
+    stored = opened.setting(SETTING)
     if not stored:
         return None
     calibration = Calibration.from_dict(stored)

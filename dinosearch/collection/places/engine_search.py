@@ -82,6 +82,8 @@ class EngineSearch:
         except KeyError as error:
             raise NoVectorError(*error.args) from None
 
+    found = vectors  # an engine looks after its rows itself
+
     def search(
         self,
         queries: np.ndarray,

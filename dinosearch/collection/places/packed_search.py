@@ -97,6 +97,8 @@ class PackedSearch:
             out[low : low + len(part)] = self._coding.decode({name: rows[name] for name in self._form.names or ()})
         return out
 
+    found = vectors
+
     def search(
         self,
         queries: np.ndarray,
