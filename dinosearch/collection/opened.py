@@ -41,6 +41,7 @@ class OpenedHome(Committed):
         self._process = os.getpid()
         super().__init__(place, place.open_store(create=create, read_only=read_only, progress=progress))
         self._bases: dict[str, tuple[int, Basis | None]] = {}  # with the number of their generation
+        self.is_warm = False  # whether a model was asked for a vector, and what is searched has been read
 
     @property
     def home(self) -> Home:

@@ -19,8 +19,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from dinosearch import Collection
-from dinosearch.collection.asking import turns
+from dinosearch.collection.asking import query_vectors, turns
 from dinosearch.collection.asking.turns import Turns
+from dinosearch.errors import ImageUnreadableError
 from dinosearch.records import Calibration
 from tests.collection.test_rank import brute_force, embedder_of, same, unit, write_export
 from tests.conftest import FakeEmbedder, write_photo
@@ -177,3 +178,20 @@ def test_a_question_that_waits_for_the_model_keeps_nobody_out(tmp_path: Path) ->
         assert len(asked.query(2)) == 3
         go.set()
         assert len(waiting.result(LONG)) == 3
+
+
+def test_a_picture_is_embedded_by_who_asks_once_all_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(4):
+        write_photo(tmp_path / "photos" / f"{seed}.png", seed)
+    photo, broken = tmp_path / "photos" / "1.png", tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    with Collection.open(tmp_path / "home", create=True, embedder=FakeEmbedder()) as asked:
+        asked.index(tmp_path / "photos")
+        first = asked.query(photo, include_self=True)
+        several = asked.query(photo, tmp_path / "photos" / "2.png")
+        with monkeypatch.context() as patched:
+            patched.delattr(query_vectors, "_pool")
+            assert asked.query(photo, include_self=True) == first
+            with pytest.raises(ImageUnreadableError, match="broken"):
+                asked.query(broken)
+        assert asked.query(photo, tmp_path / "photos" / "2.png") == several

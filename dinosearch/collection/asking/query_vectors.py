@@ -72,6 +72,9 @@ class QueryVectors:
         """The vectors of images; the first are decoded, and the index is read, while the model loads."""
         if not images:
             return
+        if len(images) == 1 and self._opened.is_warm:
+            yield from self._at_once(images[0])
+            return
         pool, known = _pool(os.getpid()), self._preprocessing()
         first = [pool.submit(prepare_image, image, known, 1) for image in images[:_STEP]] if known else []
         reading = pool.submit(self._read_index)
@@ -98,6 +101,16 @@ class QueryVectors:
         finally:
             wait(first)
             wait([reading])  # nobody may close the home under it
+            self._opened.is_warm = True
+
+    def _at_once(self, image: QueryImage) -> np.ndarray:
+        """(1, dimension) the vector of an image where nothing has to be loaded: no other thread is asked."""
+        with stage("embed"):
+            embedder = self._embedder()
+        with stage("decode"):
+            pixels = prepare_image(image, embedder.preprocessing, embedder.patch_size).pixels
+        with stage("embed"):
+            return embedder.embed([pixels])
 
     def _preprocessing(self) -> Preprocessing | None:
         """How images are prepared, where that is known before the model: `fit` has to know its patches."""

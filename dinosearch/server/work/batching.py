@@ -1,7 +1,8 @@
 """Images of concurrent questions embedded in one forward pass.
 
 No thread of its own: the first caller runs a pass, who comes meanwhile waits, and one of those who wait runs the next
-pass for all of them. So a single question waits for nobody, and the busier the server is, the larger are its passes.
+pass for all of them. So a single question waits for nobody, and the busier the server is, the larger are its passes,
+where that is faster than one after the other (`ways`), as it is on a GPU and need not be on a processor.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from dinosearch.protocols import Embedder, EncodedEmbedder
 from dinosearch.server.work.side_by_side import OnPass, SideBySideEmbedder
+from dinosearch.server.work.ways import Ways
 
 _TURN = 0.1
 """Seconds that questions wait for a piece of a large call, such as those of an index job."""
@@ -51,6 +53,7 @@ class BatchingEmbedder:
         self._small: deque[_Call] = deque()
         self._large: deque[_Call] = deque()
         self._running = False
+        self._ways = Ways()
 
     def __getattr__(self, name: str) -> Any:
         if name == "_inner":  # half made, as by `copy`
@@ -86,6 +89,7 @@ class BatchingEmbedder:
 
     def _take_part(self, call: _Call) -> np.ndarray:
         with self._lock:
+            call.entered = None if call.alone else self._ways.enter()
             if self._running:
                 (self._large if call.alone else self._small).append(call)
             else:
@@ -114,9 +118,12 @@ class BatchingEmbedder:
                 self._gather(calls)
                 self._pass(calls)
         finally:
-            self._hand_on(calls[1:], after_large=first.alone)
+            self._hand_on(first, calls[1:])
 
     def _gather(self, calls: list[_Call]) -> None:
+        if not self._ways.together:
+            self._gathered = 1
+            return
         if self._wait and self._gathered > 1:
             time.sleep(self._wait)
         room = self.batch_size - len(calls[0].pixels)
@@ -145,13 +152,14 @@ class BatchingEmbedder:
         if self._on_pass is not None:
             self._on_pass(len(pixels), seconds)
 
-    def _hand_on(self, others: Sequence[_Call], *, after_large: bool) -> None:
+    def _hand_on(self, first: _Call, others: Sequence[_Call]) -> None:
         """Give the calls of a pass their answers, the model first to who runs the next one."""
         answered = [call for call in others if call.vectors is not None or call.error is not None]
         with self._lock:
+            self._note((first, *answered))
             # Those without an answer, because this thread was interrupted, take part in the next pass.
             self._small.extendleft(reversed([call for call in others if call not in answered]))
-            queues = (self._small, self._large) if after_large else (self._large, self._small)
+            queues = (self._small, self._large) if first.alone else (self._large, self._small)
             heir = next((queue.popleft() for queue in queues if queue), None)
             self._running = heir is not None
             if heir is not None:
@@ -166,8 +174,16 @@ class BatchingEmbedder:
             for queue in (self._small, self._large):
                 if call in queue:
                     queue.remove(call)
+            if not call.leads:
+                self._note((call,))
         if call.leads:
-            self._hand_on((), after_large=call.alone)
+            self._hand_on(call, ())
+
+    def _note(self, calls: Sequence[_Call]) -> None:
+        """Count questions that are over; the lock is held."""
+        asked = [call for call in calls if call.entered is not None]
+        finished = sum(len(call.pixels) for call in asked if call.vectors is not None)
+        self._ways.leave([call.entered for call in asked if call.entered is not None], finished)
 
     def _set_piece(self, images: int, seconds: float) -> None:
         if seconds:
@@ -193,6 +209,7 @@ class _Call:
 
     def __init__(self, pixels: Sequence[np.ndarray], alone: bool = False) -> None:
         self.pixels, self.alone, self.leads = pixels, alone, False
+        self.entered: int | None = None  # what the count of ways gave
         self.vectors: np.ndarray | None = None
         self.error: Exception | None = None
         self.seconds = 0.0

@@ -1,7 +1,8 @@
 """Images of concurrent questions embedded side by side, where that makes better use of the cores than one large pass.
 
 On a processor a pass of several images ends with the last of them, and who comes meanwhile waits for all; streams of a
-core each take the next image as soon as they are free. A question that comes alone has all cores.
+core each take the next image as soon as they are free. A question that comes alone has all cores, and so have a few,
+one after the other, where that is faster (`ways`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from dinosearch.server.work.ways import Ways
 
 OnPass = Callable[[int, float], None]
 """Told about every pass: its images, and the seconds it took."""
@@ -32,7 +35,7 @@ class SideBySideEmbedder:
         self._inner, self._on_pass = inner, on_pass
         self.fingerprint, self.preprocessing = inner.fingerprint, inner.preprocessing
         self.patch_size, self.batch_size = inner.patch_size, inner.batch_size
-        self._inside, self._met = 0, -_CROWDED
+        self._ways, self._met = Ways(), -_CROWDED
         self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
@@ -43,21 +46,22 @@ class SideBySideEmbedder:
     @property
     def waiting(self) -> int:
         """Questions that are being embedded or wait for it."""
-        return self._inside
+        return self._ways.inside
 
     def embed(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
         """Embed prepared images; see `dinosearch.protocols.Embedder.embed`."""
         with self._lock:
-            began = time.monotonic()
-            if self._inside:
+            began, entered = time.monotonic(), self._ways.enter()
+            if self._ways.inside > 1:
                 self._met = began
-            crowded = began - self._met < _CROWDED
-            self._inside += 1
+            beside = self._ways.together and began - self._met < _CROWDED
+        finished = 0
         try:
-            vectors: np.ndarray = (self._inner.embed_beside if crowded else self._inner.embed)(pixels)
+            vectors: np.ndarray = (self._inner.embed_beside if beside else self._inner.embed)(pixels)
+            finished = len(pixels)
         finally:
             with self._lock:
-                self._inside -= 1
+                self._ways.leave([entered], finished)
         if self._on_pass is not None and len(pixels):
             self._on_pass(len(pixels), time.monotonic() - began)
         return vectors
