@@ -19,6 +19,7 @@ from dinosearch.records import ImageRecord, Problem
 from dinosearch.store.connections import Connections
 from dinosearch.store.known import KnownFile, KnownFiles
 from dinosearch.store.paths import under
+from dinosearch.store.prepared import Prepared
 from dinosearch.store.sums import Sound, is_sound
 from dinosearch.store.tables import FILES, failures, images, labels, locations, roots, settings
 from dinosearch.store.times import from_microseconds
@@ -69,8 +70,7 @@ def _of_ids(statement: Select[Any]) -> Select[Any]:
     return statement.where(images.c.id.in_(bindparam("ids", expanding=True))).order_by(locations.c.path)
 
 
-# Every query asks it: made anew it takes SQLAlchemy longer than SQLite takes to answer.
-_OF_IDS = _of_ids(_RECORDS)
+_OF_IDS = Prepared(_of_ids(_RECORDS))
 
 
 class Reader:
@@ -134,10 +134,15 @@ class Reader:
         """
         order = list(dict.fromkeys(int(image_id) for image_id in ids))
         found: dict[int, list[ImageRecord]] = {}
-        statement = _OF_IDS if where is None else _of_ids(_records(where, self._database.dialect))
+        statement = None if where is None else _of_ids(_records(where, self._database.dialect))
         with self._database.read() as connection:
             for part in chunks(order, CHUNK):
-                for row in connection.execute(statement, {"ids": part}):
+                rows = (
+                    _OF_IDS.rows(connection, part)
+                    if statement is None
+                    else connection.execute(statement, {"ids": part})
+                )
+                for row in rows:
                     found.setdefault(row[0], []).append(_record(row))
         return [record for image_id in order for record in found.get(image_id, ())]
 

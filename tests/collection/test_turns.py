@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from dinosearch import Collection
 from dinosearch.collection.asking import query_vectors, turns
@@ -117,32 +117,35 @@ def test_answers_of_many_threads_beside_a_writer(collection: Collection, rows: n
 
 
 @contextmanager
-def told() -> Iterator[list[str]]:
-    """The statements that databases are sent meanwhile."""
+def told(collection: Collection) -> Iterator[list[str]]:
+    """The statements that SQLite is sent meanwhile, by SQLAlchemy or past it."""
     statements: list[str] = []
 
-    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
-        statements.append(statement)
+    def note(driver: Any, *_: object) -> None:
+        driver.set_trace_callback(statements.append)
 
-    event.listen(Engine, "before_cursor_execute", note)
+    engine = collection._opened.store._database._engine
+    event.listen(engine, "checkout", note)
     try:
         yield statements
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        event.remove(engine, "checkout", note)
+        with engine.connect() as connection:
+            connection.connection.dbapi_connection.set_trace_callback(None)
 
 
 def test_a_question_asks_the_store_no_more_than_it_must(collection: Collection, rows: np.ndarray) -> None:
     for image in (rows[0], 3):  # what is asked for once in each state
         collection.query(image)
     begin = ["BEGIN", "SELECT changes FROM state"]
-    with told() as statements:
+    with told(collection) as statements:
         collection.rank(rows[:1])
-    assert statements == begin
+    assert statements == [*begin, "ROLLBACK"]
     for image, records in ((rows[0], 1), (3, 2)):  # the second looks the image up that is asked with
-        with told() as statements:
+        with told(collection) as statements:
             assert len(collection.query(image, k=10)) == 10
         assert statements[:2] == begin
-        assert [statement.partition(",")[0] for statement in statements[2:]] == ["SELECT images.id"] * records
+        assert [statement.partition(",")[0] for statement in statements[2:-1]] == ["SELECT images.id"] * records
 
 
 def test_what_is_remembered_is_asked_for_once_for_each_state(
