@@ -64,8 +64,12 @@ def give_back_memory() -> None:
         CDLL(None).malloc_trim(0)
 
 
-def keep_little_memory() -> None:
+def keep_little_memory(free: int = 1 << 20) -> None:
     """Have the C library keep little of what is free, for a program that runs for long; call it before others do work.
+
+    Args:
+        free: bytes at the end of each heap of threads that are not returned. A question works with 3 MiB: where they
+            are returned behind each, the next waits for the system to give 600 pages, a fifth of its processor time.
 
     This is a setting of the whole process, so that no library of ours makes it: `dinosearch serve --writable` does, and
     a program that changes collections for days may. Left to itself the GNU library keeps up to 64 MiB in each of the
@@ -78,7 +82,7 @@ def keep_little_memory() -> None:
     with suppress(AttributeError, OSError, TypeError):
         library = CDLL(None)
         library.mallopt(_MMAP_THRESHOLD, 4 << 20)  # larger blocks have pages of their own, which go back at once
-        library.mallopt(_TRIM_THRESHOLD, 1 << 20)  # of free memory at the end of each heap; less would cost time
+        library.mallopt(_TRIM_THRESHOLD, free)
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:

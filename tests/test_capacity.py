@@ -117,3 +117,39 @@ def test_memory_of_a_thread_goes_back_where_little_is_kept() -> None:
     }
     assert share["little"] > 0.9
     assert share["much"] < 0.5, "the C library has learned it: keep_little_memory may go"
+
+
+_WORKED = """
+import resource, sys, threading
+from dinosearch.capacity import keep_little_memory
+
+keep_little_memory(int(sys.argv[1]))
+
+def ask():
+    for _ in range(40):
+        parts = [bytearray(600_000) for _ in range(5)]  # as much as a question works with
+        del parts
+
+def faults():
+    worker = threading.Thread(target=ask)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    worker.start()
+    worker.join()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+print(faults() / 40)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="another system, or C library"
+)
+def test_what_a_question_works_with_is_kept_for_the_next() -> None:
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("MALLOC_", "GLIBC_", "PYTHONMALLOC"))}
+    pages = {
+        free: float(subprocess.check_output([sys.executable, "-c", _WORKED, str(free)], env=env, timeout=100))
+        for free in (1 << 20, 8 << 20)
+    }
+    assert pages[1 << 20] > 100
+    assert pages[8 << 20] < 50

@@ -31,6 +31,7 @@ from dinosearch.server.watching.metrics import SHARED
 HANDED_OVER = "DINOSEARCH_SERVER"
 """Environment variable with the settings of workers: it is not seen by other users, as a command line is."""
 _BACKLOG = 1024
+_OF_QUESTIONS = 8 << 20  # bytes that a thread keeps at the end of its heap
 _log = logging.getLogger("dinosearch.server")
 
 
@@ -51,8 +52,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     if settings.token is not None and settings.sessions and not _can_keep(settings.sessions):
         _log.warning("sessions end with this server: their folder cannot be written")
         settings = dataclasses.replace(settings, sessions=None)
-    if settings.writable:
-        keep_little_memory()  # it takes a tenth more of a query's processor time, and only changes make memory grow
+    _set_memory(settings)
     with _listening(settings) as listening:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{host}:{listening.getsockname()[1]}/"
@@ -67,6 +67,7 @@ def from_environment() -> FastAPI:
     """The application of a worker; its settings come from the process that started it."""
     settings = _read(os.environ.pop(HANDED_OVER))  # decoders that it starts need not know them
     logs.configure(settings.log_level)
+    _set_memory(settings)
     try:
         return create_app(settings)
     except DinosearchError as error:
@@ -149,6 +150,14 @@ def _config(app: Any, settings: Settings) -> uvicorn.Config:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=math.ceil(settings.timeout),
     )
+
+
+def _set_memory(settings: Settings) -> None:
+    """Only changes make memory grow; without them what a question works with is kept for the next."""
+    if settings.writable:
+        keep_little_memory()
+    else:
+        keep_little_memory(free=_OF_QUESTIONS)
 
 
 def _can_keep(folder: str) -> bool:

@@ -44,7 +44,7 @@ class Settings:
         body_time: seconds for the body of a request to begin with; it gets more as it arrives.
         running: questions computed at once; None takes two a core.
         waiting: questions that may wait for those; None takes as many.
-        batching: embed the images of concurrent questions in one forward pass.
+        batching: embed the images of concurrent questions together, where that is faster.
         batch_wait: seconds that a pass may wait for more images.
         cache_bytes: memory for pictures.
         disk_cache: folder for pictures; None keeps none on the disk.

@@ -35,7 +35,7 @@ class BatchingEmbedder:
     for those who ask, so that neither starves the other. It has nothing to close. `batching` gives the right class.
 
     Args:
-        inner: what computes; its `embed` is called by one thread at a time.
+        inner: what computes; for many threads, though passes that are shared run one at a time.
         wait: seconds that a pass waits for more images where the one before it had several.
         on_pass: told about every pass.
     """
@@ -69,13 +69,28 @@ class BatchingEmbedder:
             return self._inner.embed(pixels)
         if len(pixels) < self.batch_size:
             self._asked = time.monotonic()
-            return self._take_part(_Call(pixels))
+            with self._lock:
+                entered, together = self._ways.enter(), self._ways.together
+            return self._take_part(_Call(pixels, entered)) if together else self._embed_alone(pixels, entered)
         parts, low = [], 0
         while low < len(pixels):
             most = self._piece if time.monotonic() - self._asked < _QUIET else self.batch_size
-            parts.append(self._take_part(_Call(pixels[low : low + most], alone=True)))
+            parts.append(self._take_part(_Call(pixels[low : low + most])))
             low += most
         return np.concatenate(parts)
+
+    def _embed_alone(self, pixels: Sequence[np.ndarray], entered: int) -> np.ndarray:
+        """Embed them at once, whoever else does: as without this class."""
+        began, finished = time.perf_counter(), 0
+        try:
+            vectors = self._inner.embed(pixels)
+            finished = len(pixels)
+        finally:
+            with self._lock:
+                self._ways.leave([entered], finished)
+        if self._on_pass is not None:
+            self._on_pass(len(pixels), time.perf_counter() - began)
+        return vectors
 
     def rest(self) -> None:
         """Give back memory, where the embedder can."""
@@ -89,7 +104,6 @@ class BatchingEmbedder:
 
     def _take_part(self, call: _Call) -> np.ndarray:
         with self._lock:
-            call.entered = None if call.alone else self._ways.enter()
             if self._running:
                 (self._large if call.alone else self._small).append(call)
             else:
@@ -121,9 +135,6 @@ class BatchingEmbedder:
             self._hand_on(first, calls[1:])
 
     def _gather(self, calls: list[_Call]) -> None:
-        if not self._ways.together:
-            self._gathered = 1
-            return
         if self._wait and self._gathered > 1:
             time.sleep(self._wait)
         room = self.batch_size - len(calls[0].pixels)
@@ -205,11 +216,15 @@ class BatchingEncodedEmbedder(BatchingEmbedder):
 
 
 class _Call:
-    """Images of one caller: its turn comes when they have vectors or an error, or when it leads the next pass."""
+    """Images of one caller: its turn comes when they have vectors or an error, or when it leads the next pass.
 
-    def __init__(self, pixels: Sequence[np.ndarray], alone: bool = False) -> None:
-        self.pixels, self.alone, self.leads = pixels, alone, False
-        self.entered: int | None = None  # what the count of ways gave
+    Args:
+        pixels: the images.
+        entered: what the count of ways gave; None for a piece of a large call, which has a pass of its own.
+    """
+
+    def __init__(self, pixels: Sequence[np.ndarray], entered: int | None = None) -> None:
+        self.pixels, self.entered, self.alone, self.leads = pixels, entered, entered is None, False
         self.vectors: np.ndarray | None = None
         self.error: Exception | None = None
         self.seconds = 0.0

@@ -42,18 +42,20 @@ class Ways:
         """Note a call; what is given back is for `leave`."""
         self._note()
         self.inside += 1
-        if self.inside > 1 and self._last - self._decided >= _PHASE:
-            self._decide()
         return self._phase
 
     def leave(self, entered: Sequence[int], images: int) -> None:
-        """Note that calls are over which `entered` like that, and what they have finished together."""
+        """Note that calls are over which `entered` like that, and how many images, or calls, they have finished."""
         self._note()
         known = sum(phase == self._phase for phase in entered)
         if self._is_counted:
             self._counts[self._crowd, self.together][1] += images
         self._strange -= len(entered) - known
+        # Now, and not when the next one enters: those of one pass leave together, and come back one by one.
+        is_due = self.inside > 1 and self._last - self._decided >= _PHASE and self._is_to_change()
         self.inside -= len(entered)
+        if is_due:
+            self.together, self._phase, self._strange = not self.together, self._phase + 1, self.inside
 
     @property
     def _crowd(self) -> int:
@@ -71,18 +73,17 @@ class Ways:
             self._counts[self._crowd, self.together][0] += now - self._last
         self._last = now
 
-    def _decide(self) -> None:
+    def _is_to_change(self) -> bool:
+        """Whether the other way is to be gone, because it is better, or to see how good it is."""
         mine, other = (self._rate(way) for way in (self.together, not self.together))
         if mine is None:
-            return  # until it can be judged
+            return False  # until it can be judged
         self._decided = self._last
-        if other is None or other > _CLEARLY * mine:
-            self.together = not self.together
-            self._phase, self._strange = self._phase + 1, self.inside - 1  # who enters now is none of them
         both = [self._counts[self._crowd, way] for way in (True, False)]
         if sum(seconds for seconds, _ in both) > _MEMORY:
             for counts in both:
                 counts[:] = (value / 2 for value in counts)
+        return other is None or other > _CLEARLY * mine
 
     def _rate(self, together: bool) -> float | None:
         """Images a second that this way finishes with so many inside; None where too little was seen."""
