@@ -10,10 +10,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from dinosearch.capacity import cores
+
 _PHASE = 0.25
 """Seconds for which a way is kept at least, as two ways at once disturb each other."""
 _SECONDS, _IMAGES = 0.2, 8
 """What a way must have been seen doing before it is judged."""
+_HOPELESS = 2
+"""Times as many images as it finished the other way had finished by then: it is not tried any longer."""
 _MEMORY = 20.0
 """Seconds of a crowd after which its counts are halved: the way that is not used is then tried again, for a phase."""
 _CLEARLY = 1.05
@@ -34,6 +38,7 @@ class Ways:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.together, self.inside = True, 0
+        self._most = max(2, cores())
         self._phase = self._strange = 0
         self._last = self._decided = clock()
         self._counts: defaultdict[tuple[int, bool], list[float]] = defaultdict(lambda: [0.0, 0.0])  # seconds, images
@@ -59,13 +64,13 @@ class Ways:
 
     @property
     def _crowd(self) -> int:
-        """How many are inside, roughly: twice as many are the next crowd."""
-        return self.inside.bit_length()
+        """How many are inside, roughly: twice as many are the next crowd, up to one for each core."""
+        return min(self.inside, self._most).bit_length()
 
     @property
     def _is_counted(self) -> bool:
-        """Whether there is a choice, and nobody inside who came while the other way was gone."""
-        return self.inside > 1 and not self._strange
+        """Whether there is a choice, and those are gone, or should be, who came while the other way was taken."""
+        return self.inside > 1 and (not self._strange or self._last - self._decided >= _PHASE)
 
     def _note(self) -> None:
         now = self._clock()
@@ -74,18 +79,21 @@ class Ways:
         self._last = now
 
     def _is_to_change(self) -> bool:
-        """Whether the other way is to be gone, because it is better, or to see how good it is."""
-        mine, other = (self._rate(way) for way in (self.together, not self.together))
-        if mine is None:
+        """Whether to take the other way, because it is better, or to see how good it is."""
+        mine, other = (self._counts[self._crowd, way] for way in (self.together, not self.together))
+        seconds, images = mine
+        known = _rate(other)
+        is_hopeless = known is not None and known * seconds > _HOPELESS * (images + 1)
+        if _rate(mine) is None and not is_hopeless:
             return False  # until it can be judged
         self._decided = self._last
-        both = [self._counts[self._crowd, way] for way in (True, False)]
-        if sum(seconds for seconds, _ in both) > _MEMORY:
-            for counts in both:
+        if seconds + other[0] > _MEMORY:
+            for counts in (mine, other):
                 counts[:] = (value / 2 for value in counts)
-        return other is None or other > _CLEARLY * mine
+        return known is None or is_hopeless or known * seconds > _CLEARLY * images
 
-    def _rate(self, together: bool) -> float | None:
-        """Images a second that this way finishes with so many inside; None where too little was seen."""
-        seconds, images = self._counts[self._crowd, together]
-        return images / seconds if seconds >= _SECONDS and images >= _IMAGES else None
+
+def _rate(counts: list[float]) -> float | None:
+    """Images a second; None where too little was seen."""
+    seconds, images = counts
+    return images / seconds if seconds >= _SECONDS and images >= _IMAGES else None
