@@ -64,13 +64,8 @@ _KNOWN = select(
 
 _SETTING = select(settings.c.value, Sound(is_sound(settings)))
 _RECORDS = select(*_RECORD_COLUMNS).select_from(FILES)
-
-
-def _of_ids(statement: Select[Any]) -> Select[Any]:
-    return statement.where(images.c.id.in_(bindparam("ids", expanding=True))).order_by(locations.c.path)
-
-
-_OF_IDS = Prepared(_of_ids(_RECORDS))
+_AMONG = images.c.id.in_(bindparam("ids", expanding=True))
+_OF_IDS = Prepared(_RECORDS.where(_AMONG).order_by(locations.c.path))
 
 
 class Reader:
@@ -134,14 +129,12 @@ class Reader:
         """
         order = list(dict.fromkeys(int(image_id) for image_id in ids))
         found: dict[int, list[ImageRecord]] = {}
-        statement = None if where is None else _of_ids(_records(where, self._database.dialect))
+        asked = None
+        if where is not None:
+            asked = _records(where, self._database.dialect).where(_AMONG).order_by(locations.c.path)
         with self._database.read() as connection:
             for part in chunks(order, CHUNK):
-                rows = (
-                    _OF_IDS.rows(connection, part)
-                    if statement is None
-                    else connection.execute(statement, {"ids": part})
-                )
+                rows = _OF_IDS.rows(connection, part) if asked is None else connection.execute(asked, {"ids": part})
                 for row in rows:
                     found.setdefault(row[0], []).append(_record(row))
         return [record for image_id in order for record in found.get(image_id, ())]
