@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from string import Formatter
 
+_OF_NONE = {"benchmark", "classify", "doctor", "embed", "models", "plan", "serve"}
+"""Verbs that are about no collection, or name theirs as arguments."""
+
 
 @dataclass(frozen=True)
 class Named:
@@ -38,6 +41,11 @@ class Command:
     verb: str
     arguments: tuple[str, ...] = ()
     of: Named | None = None
+
+    @property
+    def lacks(self) -> bool:
+        """Whether it is about a collection that it does not name."""
+        return self.of is None and self.verb not in _OF_NONE
 
     def __str__(self) -> str:
         named: list[str] = []
@@ -70,8 +78,20 @@ class Sentence(str):
     def __getnewargs__(self) -> tuple[str | Command, ...]:  # type: ignore[override]
         return self.parts
 
-    def about(self, collection: Callable[[Command], Named | None]) -> Sentence:
-        """The same sentence, each command of which is about the collection that is given for it."""
+    @property
+    def lacks(self) -> bool:
+        """Whether one of its commands is about a collection that it does not name."""
+        return any(isinstance(part, Command) and part.lacks for part in self.parts)
+
+    def about(self, collection: Named) -> Sentence:
+        """The same sentence, in which such commands are about this collection."""
+        return self._of(lambda command: collection if command.lacks else command.of)
+
+    def anonymous(self) -> Sentence:
+        """The same sentence, in which no command names a collection, and so none tells where it lies."""
+        return self._of(lambda command: None)
+
+    def _of(self, collection: Callable[[Command], Named | None]) -> Sentence:
         return Sentence(
             *(replace(part, of=collection(part)) if isinstance(part, Command) else part for part in self.parts)
         )

@@ -27,7 +27,7 @@ Python stays ValueError or TypeError; a bug keeps its traceback.
 
 from __future__ import annotations
 
-from dinosearch.advice import Command, Sentence, run
+from dinosearch.advice import Command, Named, Sentence, run
 
 
 class DinosearchError(Exception):
@@ -46,6 +46,10 @@ class DinosearchError(Exception):
     def sentence(self) -> Sentence:
         """What `str` gives, with its commands as data."""
         return Sentence(*self.args)
+
+    def tell(self, collection: Named) -> None:
+        """Have commands that name no collection be about this one, for who knows which was meant."""
+        self.args = (self.sentence.about(collection),)
 
 
 class CollectionNotFoundError(DinosearchError):
@@ -75,6 +79,8 @@ class DamagedHomeError(DinosearchError):
 class NoVectorError(DamagedHomeError, KeyError):
     """An id has no row: it was never given one, or its row is damaged; the only argument is the id."""
 
+    _of: Named | None = None
+
     def __init__(self, image_id: int) -> None:
         Exception.__init__(self, image_id)
 
@@ -84,7 +90,13 @@ class NoVectorError(DamagedHomeError, KeyError):
     @property
     def sentence(self) -> Sentence:
         """See `DinosearchError`."""
-        return Sentence(f"id:{self.args[0]} has no sound vector; mend that with: ", run("verify", "--repair"))
+        return Sentence(
+            f"id:{self.args[0]} has no sound vector; mend that with: ", run("verify", "--repair", of=self._of)
+        )
+
+    def tell(self, collection: Named) -> None:
+        """See `DinosearchError`."""
+        self._of = collection
 
 
 class ImageUnreadableError(DinosearchError):

@@ -27,11 +27,12 @@ def test_a_sentence_is_its_text() -> None:
 
 def test_commands_are_completed_where_nobody_knew_the_collection() -> None:
     sentence = Sentence("copy it with: ", run("export", "A B"), ", ", run("import", "A B", of=Named("COPY", "x://y")))
-    about = sentence.about(lambda command: command.of or HOME)
+    about = sentence.about(HOME)
     first, second = (shlex.split(part) for part in about.removeprefix("copy it with: ").split(", "))
     assert first == ["dinosearch", "export", "A B", "--home", "my & photos"]
     assert second == ["dinosearch", "import", "A B", "--home", "COPY", "--metadata", "x://y"]
-    assert sentence.about(lambda _: None) == "copy it with: dinosearch export 'A B', dinosearch import 'A B'"
+    assert sentence.lacks and not about.lacks
+    assert about.anonymous() == "copy it with: dinosearch export 'A B', dinosearch import 'A B'"
 
 
 def test_a_template_keeps_what_is_put_into_it() -> None:
@@ -57,3 +58,6 @@ def test_errors_have_their_commands_as_data_also_in_another_process(error: Dinos
         assert str(known) == text == known.sentence and type(known) is type(error)
         assert vars(known) == vars(error)
         assert known.sentence.parts == error.sentence.parts
+    known.tell(HOME)
+    assert not known.sentence.lacks and str(known) == known.sentence == error.sentence.about(HOME)
+    assert pickle.loads(pickle.dumps(known)).sentence == known.sentence

@@ -14,8 +14,6 @@ from dinosearch.advice import Command, Named, Sentence
 
 SETTINGS = "dinosearch.settings"
 """Where the context of a command keeps what --home and --metadata say."""
-_OF_NONE = {"benchmark", "classify", "doctor", "embed", "models", "plan", "serve"}
-"""Verbs that are about no collection, or name theirs as arguments."""
 
 
 def told(*parts: str | Command) -> str:
@@ -24,13 +22,8 @@ def told(*parts: str | Command) -> str:
     The collection is that of the command that runs; the default one needs no naming.
     """
     sentence = Sentence(*parts)
-    lacking = any(isinstance(part, Command) and _lacks(part) for part in sentence.parts)
-    named = _named() if lacking else None
-    return sentence.about(lambda command: named if _lacks(command) else command.of)
-
-
-def _lacks(command: Command) -> bool:
-    return command.of is None and command.verb not in _OF_NONE
+    named = _named() if sentence.lacks else None
+    return sentence if named is None else sentence.about(named)
 
 
 def _named() -> Named | None:

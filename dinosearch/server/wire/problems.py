@@ -117,7 +117,7 @@ def answer(refused: Refused, request_id: str) -> Response:
 
 def without_paths(text: str, homes: Iterable[str] = ()) -> str:
     """The sentence without folders of this machine and without the commands that only its owner can run."""
-    sentence = Sentence(text).about(lambda _: None)  # no path of a collection comes from a command that is kept
+    sentence = Sentence(text).anonymous()
     first, *others = _clauses(sentence.parts)
     text = "; ".join([first.text, *(clause.text for clause in others if not clause.is_advice)])
     for home in sorted(homes, key=len, reverse=True):
