@@ -29,7 +29,7 @@ LAYERS = (
     ("embedding", "vectors", "store", "images"),
     ("home",),
     ("protocols",),
-    ("records",),
+    ("records", "arguments"),
     ("errors", "lazy", "ahead", "capacity", "timing"),
     ("advice",),
 )

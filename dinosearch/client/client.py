@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from dinosearch.advice import run
+from dinosearch.arguments import checked_verbs
 from dinosearch.client import jobs
 from dinosearch.client.answers import RESULTS, calibration_of
 from dinosearch.client.asking import id_of, whole_path
@@ -29,6 +30,7 @@ Self = TypeVar("Self", bound="Client")
 DEFAULT_URL = "http://127.0.0.1:8765"
 
 
+@checked_verbs
 class Client(ClientMigrator, ClientReader, ClientTagger):
     """A collection on a server that `dinosearch serve` runs; it has the verbs of `Collection`.
 

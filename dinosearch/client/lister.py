@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dinosearch.arguments import checked_verbs
 from dinosearch.client.answers import calibration_of, facets_of, info_of
 from dinosearch.client.transport import Transport
 from dinosearch.errors import SettingError
@@ -27,6 +28,7 @@ _SIDES = (160, 320, 640, 1280, 2048)
 Paths = str | os.PathLike[str]
 
 
+@checked_verbs
 class ClientLister:
     """A collection on a server as a list of images with their files, vectors and pictures."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dinosearch.advice import run
+from dinosearch.arguments import checked_verbs
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import Preprocessing
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 Paths = str | os.PathLike[str]
 
 
+@checked_verbs
 class ClientMigrator:
     """A collection on a writable server whose model can be changed to another that the server has."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dinosearch.arguments import checked_verbs
 from dinosearch.client.answers import ranking_of
 from dinosearch.client.asking import Examples, content_of, finite, id_of, is_vector, path_of
 from dinosearch.client.lister import PAGE, ClientLister
@@ -23,6 +24,7 @@ _VECTORS = 256  # in one question
 _IMAGES, _BYTES = 16, 8 << 20  # to embed in one request; a single larger image goes alone
 
 
+@checked_verbs
 class ClientReader(ClientLister):
     """A collection on a server as its readers see it; queries may run in many threads at once."""
 
@@ -44,15 +46,15 @@ class ClientReader(ClientLister):
         regions: bool | None = None,
     ) -> list[Hit]:
         """As `Collection.query`; files and web addresses are read here and uploaded."""
-        if k < 1:
-            raise ValueError(f"k is the number of hits wanted, at least 1, not {k}")
         if not images:
             raise ValueError("a query needs at least one image")
+        from dinosearch.collection.asking.question import four_sides
+
         likes, unlike = Examples(images, weights), Examples(negative, negative_weights, "negative")
         question = {
             "examples": likes.entries,
             "negatives": unlike.entries,
-            "box": None if box is None else [float(side) for side in box],
+            "box": None if box is None else four_sides(box),
             "where": where,
             "threshold": None if threshold is None else float(threshold),
             "precision": None if precision is None else float(precision),
@@ -180,7 +182,7 @@ class ClientReader(ClientLister):
         vectors: np.ndarray,
         k: int = 10,
         *,
-        ids: np.ndarray | None = None,
+        ids: Sequence[int] | np.ndarray | None = None,
         where: str | None = None,
         exact: bool = False,
         rerank: str = "fast",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dinosearch.arguments import checked_verbs
 from dinosearch.client.answers import label_of
 from dinosearch.client.asking import whole_path
 from dinosearch.client.lister import ClientLister
@@ -21,6 +22,7 @@ _WANTED = 10_000  # ids or names
 T = TypeVar("T")
 
 
+@checked_verbs
 class ClientTagger(ClientLister):
     """A collection on a server whose images can be told what they are, where it is writable."""
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from dinosearch.arguments import checked_verbs
 from dinosearch.collection.learner import DEFAULT_RECALL, CollectionLearner
 from dinosearch.collection.migrator import CollectionMigrator
 from dinosearch.collection.models.chosen import ModelChoice
@@ -17,7 +18,7 @@ from dinosearch.collection.places.place import place_of
 from dinosearch.collection.reader import Paths
 from dinosearch.collection.tagger import CollectionTagger
 from dinosearch.collection.worder import CollectionWorder
-from dinosearch.errors import CollectionNotFoundError
+from dinosearch.errors import CollectionNotFoundError, DinosearchError
 from dinosearch.protocols import Embedder, Progress
 from dinosearch.records import IndexSummary, Preprocessing
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_HOME = "index"
 
 
+@checked_verbs
 class Collection(CollectionLearner, CollectionTagger, CollectionMigrator, CollectionWorder):
     """A searchable collection of images; open it with `Collection.open`.
 
@@ -86,7 +88,12 @@ class Collection(CollectionLearner, CollectionTagger, CollectionMigrator, Collec
             CollectionNotFoundError: there is no collection and `create` is false.
             FingerprintMismatchError: the collection was made with another model or preprocessing.
         """
-        opened = OpenedHome(place_of(home, metadata), create=create, read_only=read_only, progress=progress)
+        place = place_of(home, metadata)
+        try:
+            opened = OpenedHome(place, create=create, read_only=read_only, progress=progress)
+        except DinosearchError as error:
+            error.tell(place.named)
+            raise
         wanted = Preprocessing.parse(preprocessing) if isinstance(preprocessing, str) else preprocessing
         placed = (runtime, device, dtype, batch)
         choice = ModelChoice(model, weights, wanted, pooling, scales, *placed, embedder, notify, progress, wrap)
@@ -158,8 +165,6 @@ class Collection(CollectionLearner, CollectionTagger, CollectionMigrator, Collec
         from dinosearch.collection.indexing.run import IndexRun
         from dinosearch.collection.keeping.maintenance import choose_index_type
 
-        if not 0 < recall <= 1:
-            raise ValueError(f"recall is a share between 0 and 1, not {recall}")
         if not paths:
             raise ValueError("index needs at least one folder, archive or file")
         sources = [os.path.abspath(os.path.expanduser(path)) for path in paths]

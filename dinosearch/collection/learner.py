@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dinosearch.arguments import checked_verbs
 from dinosearch.collection.kinds import DIFFUSION, REFINED
 from dinosearch.collection.reader import CollectionReader, Paths
 from dinosearch.protocols import Progress
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_RECALL = 0.98
 
 
+@checked_verbs
 class CollectionLearner(CollectionReader):
     """An opened collection that can be taught; one thread or process does so at a time."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dinosearch.arguments import checked_verbs
 from dinosearch.collection.models.chosen import ModelChoice
 from dinosearch.collection.reader import CollectionReader, Paths
 from dinosearch.protocols import Embedder, Progress
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dinosearch.collection.reports import MigrationEstimate, MigrationReport
 
 
+@checked_verbs
 class CollectionMigrator(CollectionReader):
     """An opened collection whose model can be changed; one thread or process does so at a time."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from dinosearch.arguments import checked_verbs
 from dinosearch.collection.asking.question import Asked, Box
 from dinosearch.collection.held import CollectionHeld
 from dinosearch.collection.models.embedders import with_one_model
@@ -30,6 +31,7 @@ Paths = str | os.PathLike[str]
 T = TypeVar("T")
 
 
+@checked_verbs
 class CollectionReader(CollectionHeld):
     """An opened collection as its readers see it; queries may run in many threads at once."""
 
@@ -179,7 +181,7 @@ class CollectionReader(CollectionHeld):
         vectors: np.ndarray,
         k: int = 10,
         *,
-        ids: np.ndarray | None = None,
+        ids: Sequence[int] | np.ndarray | None = None,
         where: str | None = None,
         exact: bool = False,
         rerank: str = "fast",
@@ -198,7 +200,8 @@ class CollectionReader(CollectionHeld):
 
         Returns:
             ids (n, k) int64, best first, ties by smaller id, -1 where fewer exist; scores (n, k) float32 cosines, -inf
-            where the id is -1. Identical files share one id: `files` tells their paths.
+            where the id is -1. Where k is above 10,000 there are no more columns than images. Identical files share
+            one id: `files` tells their paths.
 
         Raises:
             ValueError: another dimension than the collection's, or a vector of zeros or non-finite numbers.

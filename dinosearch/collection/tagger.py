@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dinosearch.advice import run
+from dinosearch.arguments import checked_verbs
 from dinosearch.collection.reader import CollectionReader
 from dinosearch.errors import ImageNotFoundError
 from dinosearch.home import sha256_file
@@ -21,6 +22,7 @@ _ID = re.compile(r"id:\d{1,19}", re.ASCII)
 _SHA256 = "sha256:"
 
 
+@checked_verbs
 class CollectionTagger(CollectionReader):
     """An opened collection whose images can be told what they are; one thread or process does so at a time."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dinosearch.arguments import checked_verbs
 from dinosearch.collection.asking.question import Asked
 from dinosearch.collection.reader import CollectionReader
 from dinosearch.records import Hit
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from dinosearch.collection.asking.texts import TextSearch
 
 
+@checked_verbs
 class CollectionWorder(CollectionReader):
     """An opened collection that can be asked with words, where it keeps its images among them."""
 

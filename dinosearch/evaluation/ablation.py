@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dinosearch.arguments import checked
 from dinosearch.collection import Collection
 from dinosearch.collection.derived.refining import Refinement
 from dinosearch.embedding import resolve
@@ -128,6 +129,7 @@ AXES: dict[str, Callable[[Plan, str], Plan]] = {
 """What `--ablate AXIS=VALUE,VALUE` can vary: a function that sets one value."""
 
 
+@checked
 def plans(model: dict[str, Any], options: Options, axes: Sequence[tuple[str, Sequence[str]]]) -> Iterator[Plan]:
     """Every combination of the axes' values, the last axis fastest; one plan where there are none.
 
@@ -148,6 +150,7 @@ def plans(model: dict[str, Any], options: Options, axes: Sequence[tuple[str, Seq
         yield replace(plan, label=", ".join(words))
 
 
+@checked
 def run_plans(
     dataset: Dataset,
     base: Path,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dinosearch.arguments import checked
 from dinosearch.collection import Collection
 from dinosearch.collection.keeping.transfer import write_vectors
 from dinosearch.errors import DatasetError, SettingError
@@ -28,6 +29,7 @@ DATABASE_NAMES, QUERY_NAMES = ("X", "database", "index"), ("Q", "queries", "quer
 """Names of the matrices in files that hold several; X and Q as in cnnimageretrieval's feature files."""
 
 
+@checked
 def run_descriptors(
     dataset: Dataset, files: Sequence[Path], options: Options, label: str, progress: Progress | None = None
 ) -> Run:

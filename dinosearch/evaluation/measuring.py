@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dinosearch.arguments import checked_fields
 from dinosearch.evaluation import published, recognition
 from dinosearch.evaluation.dataset import Dataset, Recognition
 from dinosearch.evaluation.result import Cost, Example, IndexLoss, Run, Scores, Shown
@@ -47,6 +48,7 @@ class Rankable(Protocol):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
 
 
+@checked_fields
 @dataclass(frozen=True)
 class Options:
     """What a run may vary.

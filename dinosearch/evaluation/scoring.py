@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from dinosearch.arguments import checked
 from dinosearch.evaluation.dataset import Dataset, Setup
 from dinosearch.evaluation.measures import Found, find, measure, needed_depth
 from dinosearch.evaluation.result import Scores
@@ -13,6 +14,7 @@ from dinosearch.evaluation.result import Scores
 RECALL_POINTS = np.linspace(0, 1, 101)
 
 
+@checked
 def score(dataset: Dataset, rankings: Iterable[np.ndarray], seed: int = 0) -> tuple[Scores, ...]:
     """Score one ranking for each query.
 

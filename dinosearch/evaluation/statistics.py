@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dinosearch.arguments import checked
+
 RESAMPLES = 10_000
 LEVEL = 0.95
 _STEP = 1 << 22
@@ -67,6 +69,7 @@ def mean(values: np.ndarray, seed: int = 0) -> Mean:
     return Mean(float(known.mean()), float(low), float(high), len(known))
 
 
+@checked
 def compare(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Comparison:
     """Compare two runs over the same queries.
 

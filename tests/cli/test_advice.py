@@ -87,6 +87,15 @@ def test_what_a_command_is_about_is_said_where_it_is_known(run: Run, photo_folde
     assert said.endswith("see: dinosearch benchmark --list\n")
 
 
+def test_of_several_collections_the_damaged_one_is_named(run: Run, photo_folder: Path) -> None:
+    for home in ("sound", "bro ken"):
+        assert run("index", photo_folder, "--home", home).exit_code == 0
+    Path("bro ken", "metadata.sqlite").write_bytes(b"no database")
+    said = run("serve", "sound", "bro ken", "--port", "0")
+    assert said.exit_code == 2
+    assert advised(said.stderr.replace(", or delete", ";"))[-2:] == ["--home", str(Path("bro ken").absolute())]
+
+
 def test_no_layer_spells_a_command_in_plain_text() -> None:
     """What is plain text gets no collection: it has to be a `Command`, but in help texts."""
     spelled = re.compile(rf"(?<!`)dinosearch ({'|'.join(VERBS)})\b")

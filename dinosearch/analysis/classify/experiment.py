@@ -16,6 +16,7 @@ from dinosearch.analysis.classify.embedded import Vectors
 from dinosearch.analysis.classify.folds import stratified
 from dinosearch.analysis.classify.measures import Figures, figures
 from dinosearch.analysis.classify.methods import METHODS, Wanted, fit
+from dinosearch.arguments import checked
 from dinosearch.capacity import cores
 from dinosearch.errors import DatasetError
 from dinosearch.protocols import Progress
@@ -84,6 +85,7 @@ class Classification:
         return {**asdict(self), "results": [result.to_dict() for result in self.results]}
 
 
+@checked
 def classify(
     train: Vectors,
     test: Vectors | None,

@@ -11,6 +11,7 @@ import numpy as np
 from dinosearch.advice import run
 from dinosearch.analysis.classify.embedded import Vectors
 from dinosearch.analysis.classify.knn import NEIGHBOURS, TEMPERATURE, nearest, vote
+from dinosearch.arguments import checked
 from dinosearch.collection import Collection
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Progress
@@ -67,6 +68,7 @@ class Outcome:
         return {"examples": self.examples, "labels": len(self.labels), "voted": len(self.ids), "unsure": self.unsure}
 
 
+@checked
 def hold_vote(
     collection: Collection,
     outside: Vectors | None = None,

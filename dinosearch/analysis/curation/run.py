@@ -19,6 +19,7 @@ from dinosearch.analysis.curation.references import keep_away
 from dinosearch.analysis.curation.retrieval import retrieve
 from dinosearch.analysis.curation.selection import Found, left_of, lines
 from dinosearch.analysis.curation.sources import pool_of, sources_of
+from dinosearch.arguments import checked
 from dinosearch.collection import Collection
 from dinosearch.errors import CollectionNotFoundError
 from dinosearch.home import sha256_file
@@ -27,6 +28,7 @@ from dinosearch.protocols import Progress
 Paths = str | os.PathLike[str]
 
 
+@checked
 def curate(
     pool: Collection,
     out: Paths,

@@ -18,6 +18,7 @@ from dinosearch.analysis.duplicates.proposing import same_content
 from dinosearch.analysis.duplicates.scope import Nodes, Scope
 from dinosearch.analysis.duplicates.thresholds import thresholds_of
 from dinosearch.analysis.duplicates.tiers import Parts, Tiers
+from dinosearch.arguments import checked
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Progress
 
@@ -29,6 +30,7 @@ BATCH = 512
 USUAL = (EXACT, NEAR_COPY)
 
 
+@checked
 def find_duplicates(
     collection: Collection,
     *,

@@ -14,6 +14,7 @@ from dinosearch.analysis.centres import nearest
 from dinosearch.analysis.layout.density import MOST, NOISE, Dense
 from dinosearch.analysis.layout.kmeans import chosen_count, fitted
 from dinosearch.analysis.layout.sampling import STEP, sample, streamed
+from dinosearch.arguments import checked
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Progress
 
@@ -79,6 +80,7 @@ class Clustering:
         return found
 
 
+@checked
 def cluster(
     collection: Collection,
     count: int | None = None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dinosearch.arguments import checked
 from dinosearch.protocols import Progress
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Projection:
     method: str
 
 
+@checked
 def project(
     collection: Collection, progress: Progress | None = None, *, where: str | None = None, seed: int = 0
 ) -> Projection:

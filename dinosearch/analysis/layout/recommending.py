@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dinosearch.arguments import checked
 from dinosearch.errors import SettingError
 from dinosearch.records import Hit
 
@@ -19,6 +20,7 @@ _DEEPER = 4
 _FILES = 200  # ids in one filter, which takes 250 values
 
 
+@checked
 def recommend(
     collection: Collection,
     like: Sequence[QueryImage],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dinosearch.analysis.neighbours import neighbours
+from dinosearch.arguments import checked
 from dinosearch.errors import SettingError
 from dinosearch.protocols import Progress
 
@@ -40,6 +41,7 @@ class Outliers:
     cosines: np.ndarray
 
 
+@checked
 def outliers(
     collection: Collection,
     k: int = NEIGHBOURS,
@@ -66,13 +68,10 @@ def outliers(
 
     Raises:
         SettingError: an unknown method.
-        ValueError: k below 1.
         ImageNotFoundError: an image was removed meanwhile; ask again.
     """
     if method not in METHODS:
         raise SettingError(f"there is no method {method}; take one of: {', '.join(METHODS)}")
-    if k < 1:
-        raise ValueError(f"k is the number of neighbours, at least 1, not {k}")
     ids = collection.ids(where)
     k = min(k, max(len(ids) - 1, 1))
     near, cosines = np.full((len(ids), k), -1, np.int64), np.full((len(ids), k), -np.inf, np.float32)

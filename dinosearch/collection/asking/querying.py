@@ -5,7 +5,6 @@ The search itself is `vectors`' business and the records are `store`'s; here the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
@@ -74,8 +73,6 @@ class Query:
         """Answer one query made of all the images together."""
         if not images:
             raise ValueError("a query needs at least one image")
-        if isinstance(negative, (str, bytes, os.PathLike)):
-            raise TypeError(f"negative is a list of images; write: negative=[{negative!r}]")
         skip: Skip = frozenset()
         if not self._asked.include_self:
             skip = frozenset(identity(image) for image in (*images, *negative)) - {None}
@@ -118,7 +115,7 @@ class Query:
         return self._in_turn(_count(vectors), lambda: self._search(self._directions(vectors), frozenset()))
 
     def ranking(
-        self, vectors: np.ndarray, ids: np.ndarray | None, images: Sequence[QueryImage] = ()
+        self, vectors: np.ndarray, ids: Sequence[int] | np.ndarray | None, images: Sequence[QueryImage] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
         """Ids and scores for each vector, without looking the hits up; only among `ids` when they are given."""
         self._images = [[image] for image in images]
@@ -131,12 +128,12 @@ class Query:
         with turns.turn().taken() if alone else nullcontext():
             return at_one_state(self._opened, answer)
 
-    def _ranking(self, vectors: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    def _ranking(self, vectors: np.ndarray, ids: Sequence[int] | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         allowed = self._allowed()
         if ids is not None:
             wanted = np.unique(np.asarray(ids, np.int64))
             allowed = wanted if allowed is None else np.intersect1d(wanted, allowed)
-        found, scores = self._ranked(self._directions(vectors), self._asked.k, allowed)
+        found, scores = self._ranked(self._directions(vectors), self._depth(self._asked.k), allowed)
         if self._asked.threshold is not None:
             low = scores < self._asked.threshold
             found[low], scores[low] = -1, -np.inf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -26,8 +25,6 @@ class Asked:
     """The arguments of `Collection.query`, which explains them.
 
     Raises:
-        TypeError: `k` is no whole number.
-        ValueError: `k` below 1.
         SettingError: a stage, preset or precision that does not exist.
     """
 
@@ -43,12 +40,6 @@ class Asked:
     regions: bool | None = None
 
     def __post_init__(self) -> None:
-        try:
-            operator.index(self.k)
-        except TypeError:
-            raise TypeError(f"k is the number of hits wanted, a whole one, not {self.k!r}") from None
-        if self.k < 1:
-            raise ValueError(f"k is the number of hits wanted, at least 1, not {self.k}")
         if self.precision is not None and not 0 < self.precision < 1:
             raise SettingError(f"precision {self.precision:g} is no share between 0 and 1, such as: --precision 0.95")
         _ = self.plan, self.filter  # refused before anything is loaded
@@ -73,6 +64,17 @@ class Asked:
         return parse_filter(self.where)
 
 
+def four_sides(box: Box) -> list[float]:
+    """The numbers of a box.
+
+    Raises:
+        SettingError: these are not four numbers.
+    """
+    if len(box) != 4 or not all(isinstance(number, Real) for number in box):
+        raise SettingError(f"{box!r} is no box; give left, top, right, bottom, such as: (0.2, 0.1, 0.6, 0.8)")
+    return [float(side) for side in box]
+
+
 def box_within(box: Box, width: int, height: int) -> Box:
     """A box in pixels or fractions as fractions of an image of that size, cut to it.
 
@@ -82,8 +84,7 @@ def box_within(box: Box, width: int, height: int) -> Box:
         SettingError: these are not four numbers, right is not beyond left, bottom not below top, a number is none, or
             nothing of it is inside.
     """
-    if len(box) != 4 or not all(isinstance(number, Real) for number in box):
-        raise SettingError(f"{box!r} is no box; give left, top, right, bottom, such as: (0.2, 0.1, 0.6, 0.8)")
+    four_sides(box)
     shown = ",".join(f"{number:g}" for number in box)
     sides = (1.0, 1.0) if max(box) <= 1 else (float(width), float(height))
     left, right = (min(max(box[i] / sides[0], 0.0), 1.0) for i in (0, 2))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dinosearch.advice import run
+from dinosearch.arguments import checked
 from dinosearch.errors import DatasetError
 from dinosearch.evaluation.dataset import Dataset
 from dinosearch.evaluation.datasets import (
@@ -250,6 +251,7 @@ DATASETS: dict[str, Loader] = {loader.name: loader for loader in _LOADERS}
 """What `load` knows, by name."""
 
 
+@checked
 def load(name: str, data: Path, *, distractors: Path | None = None) -> Dataset:
     """Read a data set's ground truth; no image is opened.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dinosearch.advice import run
+from dinosearch.arguments import checked
 from dinosearch.errors import DatasetError
 from dinosearch.evaluation.report.as_html import html_page
 from dinosearch.evaluation.report.as_json import SCHEMA, from_json, to_dict, to_json
@@ -24,6 +25,7 @@ JSON_NAME, MARKDOWN_NAME, HTML_NAME = "report.json", "report.md", "report.html"
 __all__ = ["HTML_NAME", "JSON_NAME", "MARKDOWN_NAME", "markdown", "read", "to_dict", "write"]
 
 
+@checked
 def write(runs: Sequence[Run], folder: Path) -> Path:
     """Write the three files, each atomically; files of an earlier report in the folder are replaced.
 
@@ -51,6 +53,7 @@ def write(runs: Sequence[Run], folder: Path) -> Path:
     return folder
 
 
+@checked
 def read(path: Path) -> list[Run]:
     """Read a report back.
 
