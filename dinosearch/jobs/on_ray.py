@@ -34,10 +34,13 @@ class RayEngine:
 
     def __init__(self, model: ModelChoice, resources: Resources) -> None:
         self._model, self._cluster = model, Cluster(resources)
+        self._begins = f"asking the Ray cluster at {resources.address}" if resources.address else "starting Ray here"
         self._settings = {name: value for name, value in os.environ.items() if name.startswith(_CARRIED)}
         self._recipe: Recipe | None = None
 
     def __enter__(self) -> RayEngine:
+        if self._model.notify is not None:
+            self._model.notify(f"{self._begins}; that takes a while")
         self._cluster.__enter__()
         return self
 
