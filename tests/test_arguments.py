@@ -168,6 +168,12 @@ def test_sentences(request: pytest.FixtureRequest, asked: str, verb: str, argume
     assert str(refused.value).startswith(said)
 
 
+@pytest.mark.parametrize("number", [-1, 10**30, f"id:{10**30}"])
+def test_ids_that_no_image_can_have(collection: Collection, number: int | str) -> None:
+    with pytest.raises(DinosearchError, match="there is no image of that id in"):
+        collection.query(number)
+
+
 def test_sizes_without_limit_take_no_memory(collection: Collection) -> None:
     row = collection.embed("id:1")
     few, _ = collection.rank(row, k=4)

@@ -134,10 +134,11 @@ def identity(image: QueryImage) -> str | int | None:
 
 def no_such_id(number: int, opened: OpenedHome) -> ImageNotFoundError:
     """The error for an id that no image has."""
+    known = number < _LARGEST  # else it is what stands for all that no image can have
     return ImageNotFoundError(
-        f"there is no image id:{number} in {opened.path}; ids are listed by: ",
+        f"there is no image {f'id:{number}' if known else 'of that id'} in {opened.path}; ids are listed by: ",
         run("export", "-", of=opened.named),
-        image_id=number,
+        image_id=number if known else None,
     )
 
 
