@@ -7,6 +7,7 @@ these tables may lie in SQLite, which has none.
 from __future__ import annotations
 
 import re
+import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -111,6 +112,28 @@ class Packed(Reader):
         """Give the space of deleted rows back, where one table can; that of a file comes back by `vacuum`."""
         if self._database.vacuums_tables:
             self._database.vacuum(_table(number).name)
+
+
+def carry_packed(source: sqlite3.Connection, target: Connection) -> list[str]:
+    """Copy the tables of a damaged SQLite file into a new one; in words, what cannot be read.
+
+    Rows are copied as they are: each has its checksum, by which a reader tells the damaged ones.
+    """
+    told = []
+    names = source.execute("SELECT CAST(name AS BLOB) FROM sqlite_master WHERE type = 'table'").fetchall()
+    for found in (_NAME.fullmatch(name.decode(errors="replace")) for (name,) in names):
+        if found is None:
+            continue
+        table = _table(int(found[1]))
+        table.create(target)
+        insert = f"INSERT OR IGNORE INTO {table.name} (id, data, sum) VALUES (?, ?, ?)"
+        try:
+            for row in source.execute(f"SELECT id, data, sum FROM {table.name}"):
+                target.exec_driver_sql(insert, tuple(row))
+        except sqlite3.Error as error:
+            told.append(f"some rows of {table.name}, vectors of windows or patch tokens, cannot be read ({error})")
+    dialect_of(target).on_schema(target)
+    return told
 
 
 @lru_cache

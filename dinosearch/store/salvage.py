@@ -21,6 +21,7 @@ from dinosearch.home import replace, sync_file, sync_folder
 from dinosearch.records import Fingerprint, IndexInfo
 from dinosearch.store.database import Database
 from dinosearch.store.migrations import SCHEMA
+from dinosearch.store.packed import carry_packed
 from dinosearch.store.sums import is_sound, register_sums
 from dinosearch.store.tables import HexDigest, generations, images, locations, metadata, settings
 
@@ -78,6 +79,7 @@ def salvage(file: Path) -> Salvaged:
         with target.write() as connection:
             for table in metadata.sorted_tables:
                 _copy(source, connection, table, told)
+            told.left_out += carry_packed(source, connection)
             _keep_counting(source, connection)
         target.close()
     finally:

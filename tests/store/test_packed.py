@@ -72,3 +72,20 @@ def test_a_row_that_is_damaged_or_under_another_id_is_none(store: MetadataStore,
         connection.execute("UPDATE packed_1 SET id = 9 WHERE id = 2")
         connection.execute("UPDATE packed_1 SET data = 'text' WHERE id = 3")
     assert store.packed(1, [1, 2, 3, 4, 9]) == {1: None, 3: None, 4: b"content of 4", 9: None}
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_salvage_keeps_them(store: MetadataStore, file: Path) -> None:
+    with store.transaction() as tx:
+        for number in (1, 12):
+            tx.make_packed(number)
+            tx.put_packed(number, {key: b"content of %d" % key for key in range(3)})
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE packed_12 SET data = CAST('Content of 1' AS BLOB) WHERE id = 1")
+    assert store.salvage().left_out == []
+    assert store.check() == [] and store.packed_numbers() == {1, 12}
+    assert store.packed(1, range(3)) == {key: b"content of %d" % key for key in range(3)}
+    assert store.packed(12, range(3)) == {0: b"content of 0", 1: None, 2: b"content of 2"}
+    with store.transaction() as tx:
+        tx.end_packed([12])
+    assert store.check() == [] and store.packed_numbers() == {1}
