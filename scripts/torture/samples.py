@@ -27,6 +27,8 @@ LEAK, LEAK_SHARE = 10 / 1024, 0.05
 pass."""
 LEAST_SETTLED = 10
 """Like states of the collection that are needed to judge memory."""
+MORE_PAGES = 2.0
+"""MiB that SQLite may hold more at its least, when a collection has just been opened."""
 SPARE = 2
 """Descriptors, threads or files that may be more in the end than in the warm-up."""
 MORE_MAPPINGS = 0.2
@@ -216,6 +218,13 @@ def judge(samples: Sequence[Sample], verdict: Verdict, *, long: bool = True) -> 
             _tell(verdict, f"{key} flat", bool(after <= (1 + MORE_MAPPINGS) * before), f"{key}: {told}")
         elif key.endswith("most MiB") or key == "home MiB":
             verdict.figure(f"largest {key.replace(' most', '')}", round(float(values.max()), 1))
+        elif long and key.endswith("SQLite MiB"):
+            before, after = (float(part[part > 0].min(initial=np.inf)) for part in np.split(values, [first]))
+            told = f"{before:.1f} to {values[:first].max():.1f}, {after:.1f} to {values[first:].max():.1f}"
+            verdict.figure(f"{key} in and after the warm-up", told)
+            _tell(
+                verdict, f"{key} flat", after <= before + MORE_PAGES, f"{key}: at least {before:.1f}, then {after:.1f}"
+            )
         elif long and key.endswith("least MiB") and np.median(values[first:]) > 0:
             there = first + np.flatnonzero(values[first:])  # a decoder may be missing
             sizes = np.stack([of["files"][there], of["rows"][there]])

@@ -21,7 +21,7 @@ from bench.footprint import sizes
 from dinosearch import Collection
 from dinosearch.capacity import give_back_memory, keep_little_memory
 from dinosearch.errors import ImageNotFoundError
-from torture.live_memory import live_mebibytes
+from torture.live_memory import live_mebibytes, sqlite_mebibytes
 from torture.readers import Told
 from torture.samples import Sample, Watch
 from torture.soak_state import Board, State, ask
@@ -35,12 +35,13 @@ SETTLED_EACH = 40
 states."""
 _PATIENCE = 180.0  # seconds for a process to begin, and to end
 _MEMORY = ("live MiB", "resident MiB")
-_TOLD = tuple(f"{name} {what}" for name in ("writer", "reader") for what in ("runs", *_MEMORY))
+_TOLD = tuple(f"{name} {what}" for name in ("writer", "reader") for what in ("runs", *_MEMORY, "SQLite MiB"))
 _TOLD += tuple(f"{name} settled {what}" for name in ("writer", "reader") for what in ("runs", *_MEMORY))
 _TOLD += ("rarest", "files", "rows", "settled")
 """What the processes tell beside what is seen of them: changes and asks so far, memory in use and anonymous memory when
-nothing was under way, all three as they were when the collection was last settled; how often the rarest kind of change
-was done, live files, vectors, removed ones included, and how often it was settled."""
+nothing was under way, both without SQLite's; all three as they were when the collection was last settled; what SQLite
+holds; how often the rarest kind of change was done, live files, vectors, removed ones included, and how often it was
+settled."""
 
 
 def run(folder: Path, plan: Plan, verdict: Verdict, log: TextIO | None = None) -> list[Sample]:
@@ -106,8 +107,9 @@ def _pause(name: str, stop: Any, plan: Plan, counts: Any, began: float) -> None:
     """
     gc.collect()
     give_back_memory()
-    counts[_TOLD.index(f"{name} live MiB")] = live_mebibytes()
-    counts[_TOLD.index(f"{name} resident MiB")] = sizes(os.getpid())[0] / 1024
+    counts[_TOLD.index(f"{name} SQLite MiB")] = pages = sqlite_mebibytes()
+    counts[_TOLD.index(f"{name} live MiB")] = live_mebibytes() - pages
+    counts[_TOLD.index(f"{name} resident MiB")] = sizes(os.getpid())[0] / 1024 - pages
     stop.wait((time.monotonic() - began) * (1 / plan.load - 1))
 
 

@@ -80,7 +80,13 @@ def test_slope_and_error_are_those_of_least_squares() -> None:
 
 def test_the_verdict_fails_on_a_leaking_series() -> None:
     def judged(
-        leak: float, descriptors: int, kept: float = 0, bloat: float = 0, maps: float = 0, settles: int = 5
+        leak: float,
+        descriptors: int,
+        kept: float = 0,
+        bloat: float = 0,
+        maps: float = 0,
+        settles: int = 5,
+        pages: float = 0,
     ) -> list[str]:
         verdict = Verdict("soak", 1, "script")
         samples = [
@@ -94,6 +100,7 @@ def test_the_verdict_fails_on_a_leaking_series() -> None:
                 "writer settled runs": 2.0 * settles * (number // settles),
                 "writer settled live MiB": 200 + leak * settles * (number // settles),
                 "writer settled resident MiB": 240 + bloat * settles * (number // settles),
+                "writer SQLite MiB": 3.0 + number % 6 + pages * number,
                 "writer descriptors": 20.0,
                 "writer least threads": 5 + kept * number,
                 "writer mappings": 800 + maps * number,
@@ -111,6 +118,7 @@ def test_the_verdict_fails_on_a_leaking_series() -> None:
     assert "writer descriptors grow: at most 20, 23 in and after the warm-up" in judged(0, 23)[0]
     assert "writer least threads: 7 in the warm-up, 12 in the end" in judged(0, 20, 0.1)[0]
     assert "writer mappings: 878 in the warm-up, 1138 in the end" in judged(0, 20, maps=4)[0]
+    assert "writer SQLite MiB: at least 3.0, then 7.2" in judged(0, 20, pages=0.1)[0]
     assert not flat([1, 1, 4, 4], 2)
     assert flat([1, 1, 9, 1, 1], 2)
     assert "settled 4 times, too few" in judged(0, 20, settles=15)[0]
