@@ -169,7 +169,7 @@ class OpenedHome(Committed):
         published = search.update_index(recall, progress)
         if published is not None:
             self.store.set_index(search.generation.number, published.index, published.sha256)
-            search.drop_old_files()
+            search.drop_old_files(published)
 
     def rebuild_index(self, progress: Progress | None, kind: str = IMAGES) -> None:
         """Train and publish the index anew from the vector file."""

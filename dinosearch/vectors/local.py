@@ -206,9 +206,12 @@ class LocalVectorSearch:
         base = self._index()
         return None if base is None else described(*base)
 
-    def drop_old_files(self) -> None:
-        """Delete index files of this generation that are no longer published."""
-        current = self._index_path(self.generation.number, self.generation.index_sha256 or "none")
+    def drop_old_files(self, published: Published) -> None:
+        """Delete index files of this generation other than the one that was just committed.
+
+        Not by what `generation` says: a thread that reads an older moment may have put it back meanwhile.
+        """
+        current = self._index_path(self.generation.number, published.sha256)
         own = f"index-{self.generation.number}-"
         for path in listed(current.parent, "index-*"):  # a pattern for each generation would stay in Python's caches
             if path.name.startswith(own) and path.name != current.name:

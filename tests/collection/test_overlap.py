@@ -196,3 +196,36 @@ def test_jobs_run_in_order_and_a_failed_one_lets_none_follow() -> None:
     with pytest.raises(LookupError, match="third"), Behind() as behind:
         behind.start(fail)  # the last one is heard of too
     assert done == [1, 2]
+
+
+def test_a_thread_of_an_older_moment_costs_no_index_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reads the moment before an index is published, another the one after it, and then the first looks again."""
+    collection = opened(tmp_path / "home")
+    home, published = collection._opened, 0
+    set_index = home.store.set_index
+
+    def overtaken(*arguments: Any) -> None:
+        nonlocal published
+        begun, committed = threading.Event(), threading.Event()
+
+        def late() -> None:
+            with home.store.one_moment():
+                home.store.changes()
+                begun.set()
+                committed.wait(10)
+                home.search()
+
+        reader = threading.Thread(target=late)
+        reader.start()
+        assert begun.wait(10)
+        set_index(*arguments)
+        home.search()
+        committed.set()
+        reader.join()
+        published += 1
+
+    monkeypatch.setattr(home.store, "set_index", overtaken)
+    collection.index(photos(tmp_path / "photos", 12))
+    assert published == 1
+    assert collection.verify().problems == ()
+    assert collection.query("id:1", k=5)

@@ -133,7 +133,7 @@ class EngineSearch:
     def index_info(self) -> BuiltIndex | None:
         return self._rows.index_info()
 
-    def drop_old_files(self) -> None:
+    def drop_old_files(self, published: Published) -> None:
         """Nothing: an engine has none."""
 
     @property

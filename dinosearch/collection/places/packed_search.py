@@ -119,7 +119,7 @@ class PackedSearch:
     def index_info(self) -> BuiltIndex | None:
         return None
 
-    def drop_old_files(self) -> None:
+    def drop_old_files(self, published: Published) -> None:
         """Nothing: there are none."""
 
     @property
