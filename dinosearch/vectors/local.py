@@ -73,7 +73,7 @@ class LocalVectorSearch:
         return self._rows().keys
 
     def refresh(self, generation: Generation) -> None:
-        """Follow another committed state of the same generation."""
+        """Follow another committed state of the same generation; an older one where a thread still reads that."""
         with self._lock:
             if generation.rows != self._file.rows:
                 self._file.resize(generation.rows)
@@ -207,14 +207,10 @@ class LocalVectorSearch:
         return None if base is None else described(*base)
 
     def drop_old_files(self, published: Published) -> None:
-        """Delete index files of this generation other than the one that was just committed.
-
-        Not by what `generation` says: a thread that reads an older moment may have put it back meanwhile.
-        """
-        current = self._index_path(self.generation.number, published.sha256)
-        own = f"index-{self.generation.number}-"
-        for path in listed(current.parent, "index-*"):  # a pattern for each generation would stay in Python's caches
-            if path.name.startswith(own) and path.name != current.name:
+        """Delete index files of this generation but the committed one; `generation` may not name it: see `refresh`."""
+        kept, own = self._index_path(self.generation.number, published.sha256), f"index-{self.generation.number}-"
+        for path in listed(kept.parent, "index-*"):  # a pattern for each generation would stay in Python's caches
+            if path.name.startswith(own) and path.name != kept.name:
                 path.unlink(missing_ok=True)
 
     @property
