@@ -1,7 +1,7 @@
 """Kills dinosearch and looks at what is left.
 
     scripts/torture_crash.py [--part black] [--runs 1000] [--only N] [--json FILE]
-    scripts/torture_crash.py --part white [--runs 3] [--verb VERB]... [--every K] [--share I N]
+    scripts/torture_crash.py --part white [--runs 3] [--verb VERB]... [--every K | --each] [--share I N]
 
 black: kill -9 of the process group at random moments of index, add, remove, compact, refine, verify --repair and
 migrate, 10 kills a home, the state that must be found kept in this process. The moment is drawn from the seed but meant
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--every", type=int, default=1, metavar="K", help="of white: every K-th point, from a random one"
     )
-    parser.add_argument("--points", type=int, metavar="N", help="of white: no more than N of a verb, evenly spread")
+    parser.add_argument("--each", action="store_true", help="of white: each call of a verb on each of its files once")
     parser.add_argument(
         "--share", type=int, nargs=2, metavar=("I", "N"), default=(1, 1), help="of white: the I-th of N"
     )
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             random_kills(asked, verdict, Path(folder))
         else:
             share = slice(asked.share[0] - 1, None, asked.share[1])
-            every_point(asked, verdict, Path(folder), asked.every, asked.verb or KINDS, asked.points, share)
+            every_point(asked, verdict, Path(folder), asked.every, asked.verb or KINDS, asked.each, share)
     return verdict.end(asked.json)
 
 

@@ -20,7 +20,7 @@ def every_point(
     folder: Path,
     every: int = 1,
     kinds: Sequence[str] = KINDS,
-    most: int | None = None,
+    each: bool = False,
     share: slice = slice(None),
 ) -> None:
     """Kill at every write point.
@@ -31,14 +31,14 @@ def every_point(
         folder: for homes.
         every: of calls on the same file that follow one another, as SQLite writes its pages, only every so many.
         kinds: of verbs.
-        most: points of a verb.
+        each: one by chance of those of the same kind, whatever `every` says.
         share: of these, the ones that are tried.
     """
     total = 0
     for number, rng, workload, step in traceable_steps(asked, verdict, folder, kinds):
         found = points_of(workload, step)[share]
         total += len(found)
-        for point in thinned(found, every, rng, most):
+        for point in one_of_each(found, rng) if each else thinned(found, every, rng):
             problems = killed_at(workload, step, point)
             if problems:
                 verdict.fail(number, f"{step.kind}, {point}: {'; '.join(problems[:4])}")
@@ -98,3 +98,11 @@ def thinned(found: Sequence[Point], every: int, rng: random.Random, most: int | 
             left = every
     stride = -(-len(kept) // most) if most else 1
     return kept[rng.randrange(stride) :: stride]
+
+
+def one_of_each(found: Sequence[Point], rng: random.Random) -> list[Point]:
+    """One point of each kind: every call of a verb on every file that it changes."""
+    of: dict[str, list[Point]] = {}
+    for point in found:
+        of.setdefault(point.kind, []).append(point)
+    return [rng.choice(points) for points in of.values()]

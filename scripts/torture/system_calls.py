@@ -25,6 +25,8 @@ WRITES = (
     *("mkdir", "mkdirat", "open", "openat"),
 )
 """Calls that change a file or its folder; of the opening ones only those that create."""
+_FOLDER = re.compile(r"^AT_FDCWD(<[^>]*>)?, ")
+_NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
 _CALL = re.compile(r"^(\d+) +(\w+)\((.*)$")
 
 
@@ -47,7 +49,12 @@ class Point:
     @property
     def place(self) -> str:
         """The call and its file, without what is written."""
-        return f"{self.call} {self.detail.split(', ')[0]}"
+        return f"{self.call} {_FOLDER.sub('', self.detail).split(', ')[0].split(')')[0]}"
+
+    @property
+    def kind(self) -> str:
+        """The place without numbers and checksums: the same for other photos, generations and processes."""
+        return _NUMBERS.sub("N", self.place)
 
     def __str__(self) -> str:
         return f"{self.call} {self.number}: {self.detail[:100]}"
