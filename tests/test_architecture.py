@@ -30,7 +30,7 @@ LAYERS = (
     ("home",),
     ("protocols",),
     ("records", "arguments"),
-    ("errors", "lazy", "ahead", "capacity", "timing"),
+    ("errors", "lazy", "ahead", "capacity", "timing", "turns"),
     ("advice",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

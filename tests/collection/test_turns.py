@@ -20,7 +20,6 @@ from sqlalchemy import event
 
 from dinosearch import Collection
 from dinosearch.collection.asking import query_vectors, turns
-from dinosearch.collection.asking.turns import Turns
 from dinosearch.errors import ImageUnreadableError
 from dinosearch.records import Calibration
 from tests.collection.test_rank import brute_force, embedder_of, same, unit, write_export
@@ -40,39 +39,6 @@ def collection(rows: np.ndarray, tmp_path: Path) -> Iterator[Collection]:
     with Collection.open(tmp_path / "home", create=True, embedder=embedder_of(D)) as made:
         made.import_(write_export(tmp_path / "out", rows, [100] * IMAGES))
         yield made
-
-
-def test_one_at_a_time_in_the_order_in_which_they_came() -> None:
-    shared, order, inside, most = Turns(), list[int](), 0, 0
-
-    def take(number: int) -> None:
-        nonlocal inside, most
-        with shared.taken():
-            inside += 1
-            most = max(most, inside)
-            order.append(number)
-            time.sleep(0.002)
-            inside -= 1
-
-    with ThreadPoolExecutor(6) as pool:
-        with shared.taken():
-            asked = []
-            for number in range(6):
-                asked.append(pool.submit(take, number))
-                until = time.monotonic() + LONG
-                while len(shared._waiting) <= number and time.monotonic() < until:
-                    time.sleep(0.001)
-        for one in asked:
-            one.result(LONG)
-    assert (order, most) == ([0, 1, 2, 3, 4, 5], 1)
-
-
-def test_who_fails_passes_the_turn_on() -> None:
-    shared = Turns()
-    with pytest.raises(ValueError, match="mine"), shared.taken():
-        raise ValueError("mine")
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(lambda: shared.taken().__enter__()).result(LONG) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")

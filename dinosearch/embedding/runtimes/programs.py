@@ -7,7 +7,6 @@ OpenVINO, and is the one with 8-bit weights (performance.md, section A).
 from __future__ import annotations
 
 import os
-import queue
 import threading
 from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from dinosearch.embedding.runtimes.graphs import GraphFolder, GraphUnavailableEr
 from dinosearch.embedding.runtimes.libraries import load_onnxruntime, load_openvino
 from dinosearch.embedding.runtimes.processor import has_bfloat16
 from dinosearch.embedding.runtimes.sums import drop_unsound, keep_sums
+from dinosearch.turns import Turns
 
 Outputs = tuple[np.ndarray, np.ndarray]
 """Vectors (n, D) float32, not of unit length, and tokens (n, t, d) float32."""
@@ -84,9 +84,7 @@ class OpenVino:
         model = core.compile_model(str(graph.model), "CPU", settings)
         if "CACHE_DIR" in settings:
             keep_sums(graph.path / "openvino")
-        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(self.streams):
-            self._requests.put(model.create_infer_request())
+        self._requests: Turns[Any] = Turns(model.create_infer_request() for _ in range(self.streams))
 
     def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
         """See `Runtime.run`."""
@@ -98,13 +96,10 @@ class OpenVino:
         return self._infer(images, cells)
 
     def _infer(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
-        request = self._requests.get()
-        try:
+        with self._requests.taken() as request:
             request.infer([images] if cells is None else [images, cells], share_inputs=True)
             vectors, tokens = (request.get_output_tensor(place).data for place in (0, 1))
             return np.array(vectors, np.float32), np.array(tokens, np.float32)
-        finally:
-            self._requests.put(request)
 
 
 class OnnxRuntime:
