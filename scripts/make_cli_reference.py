@@ -52,6 +52,8 @@ OBJECTS = (
     ("label --clear", "labels cleared", "labels, dry_run"),
     ("calibrate", "calibration", "thresholds, positives, negatives, unreadable, confirmed, rejected"),
     ("confirm, reject", "verdicts", "same, results, calibration"),
+    ("verdicts", "verdict", "query, query_sha256, id, path, same, score, made, counts"),
+    ("verdicts --forget", "verdicts forgotten", "verdicts, calibration"),
     ("refine", "refine", "made"),
     ("benchmark", "run", "label, dataset, recipe, queries, scores, loss, cost, worst, published"),
     ("remove", "removed", "removed"),

@@ -28,7 +28,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 IMPATIENCE = 1.0
 """Seconds after which a second Ctrl-C says that the end takes too long."""
 RESUMABLE = ("index", "embed", "import", "benchmark", "migrate", "curate")
-BRIEF = ("query", "explain", "info", "remove", "confirm", "reject")
+BRIEF = ("query", "explain", "info", "remove", "confirm", "reject", "verdicts")
 """Verbs over before the threads of NumPy's products are worth their start, 0.1 s of a query, or garbage is worth a
 search, which takes as long."""
 OWN_PROCESS = "own process"
@@ -41,8 +41,9 @@ VERBS = {
     "explain": ".explain",
     "dense": ".dense",
     "calibrate": ".calibrate",
-    "confirm": ".calibrate",
-    "reject": ".calibrate",
+    "confirm": ".verdicts",
+    "reject": ".verdicts",
+    "verdicts": ".verdicts",
     "refine": ".refine",
     "remove": ".maintain",
     "info": ".info",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dinosearch.records import Calibration, Fingerprint, Generation, IndexInfo, Label, Problem
+from dinosearch.records import Calibration, Fingerprint, Generation, IndexInfo, Label, Problem, Verdict
 from dinosearch.records.wire import known_fields, summary_from_dict
 
 if TYPE_CHECKING:
@@ -110,6 +110,12 @@ def label_of(data: Mapping[str, Any]) -> Label:
     """What one image is called."""
     made = datetime.fromisoformat(data["made"])
     return Label(data["id"], data["label"], data["confidence"], data["given"], made)
+
+
+def verdict_of(data: Mapping[str, Any]) -> Verdict:
+    """What was said of one query and one result."""
+    made, generation = datetime.fromisoformat(data["made"]), data["generation"]
+    return Verdict(data["query_sha256"], data["id"], data["same"], data["score"], generation, made, data["query"])
 
 
 def ranking_of(data: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:

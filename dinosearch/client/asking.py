@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from dinosearch.errors import ImageNotFoundError, SettingError
 if TYPE_CHECKING:
     from dinosearch.collection.asking.pictures import QueryImage
 
+T = TypeVar("T")
 _LARGEST = 2**63 - 1  # numbers beyond it belong to no image
 
 
@@ -81,6 +82,17 @@ def whole_path(path: str | os.PathLike[str]) -> str:
     """A path of the server's machine; one that is not whole is taken from here, for those who ask their own machine."""
     text = os.fspath(path)
     return text if text.startswith("/") or os.path.isabs(text) else os.path.abspath(os.path.expanduser(text))
+
+
+def split(rows: list[T], size: int) -> Iterator[list[T]]:
+    """Rows in lists of so many; none for none."""
+    for low in range(0, len(rows), size):
+        yield rows[low : low + size]
+
+
+def parts_of(ids: Iterable[int] | None, size: int) -> list[list[int] | None]:
+    """Ids as requests name them, so many in each; None once for all."""
+    return [None] if ids is None else [*split(sorted({int(number) for number in ids}), size)]
 
 
 def content_of(image: QueryImage) -> bytes:

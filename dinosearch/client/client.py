@@ -11,8 +11,9 @@ from urllib.parse import quote, unquote, urlsplit
 from dinosearch.advice import run
 from dinosearch.arguments import checked_verbs
 from dinosearch.client import jobs
-from dinosearch.client.answers import RESULTS, calibration_of
+from dinosearch.client.answers import RESULTS
 from dinosearch.client.asking import id_of, whole_path
+from dinosearch.client.judge import ClientJudge
 from dinosearch.client.migrator import ClientMigrator
 from dinosearch.client.reader import ClientReader
 from dinosearch.client.tagger import ClientTagger
@@ -22,7 +23,6 @@ from dinosearch.protocols import Progress
 from dinosearch.records import Calibration, Generation, IndexSummary
 
 if TYPE_CHECKING:
-    from dinosearch.collection.asking.pictures import QueryImage
     from dinosearch.collection.reports import CompactReport, VerifyReport
 
 Paths = str | os.PathLike[str]
@@ -31,7 +31,7 @@ DEFAULT_URL = "http://127.0.0.1:8765"
 
 
 @checked_verbs
-class Client(ClientMigrator, ClientReader, ClientTagger):
+class Client(ClientMigrator, ClientReader, ClientTagger, ClientJudge):
     """A collection on a server that `dinosearch serve` runs; it has the verbs of `Collection`.
 
     Paths of `index` and `remove` are those of the server's machine; images of queries are of this one. Verbs that
@@ -185,21 +185,6 @@ class Client(ClientMigrator, ClientReader, ClientTagger):
         """As `Collection.calibrate`."""
         found: Calibration = self._run("calibrate", progress, sample=sample)
         return found
-
-    def confirm(self, query: QueryImage, *results: QueryImage) -> Calibration | None:
-        """As `Collection.confirm`; query and results are images of the collection, as ids or `id:N`."""
-        return self._judge(query, results, same=True)
-
-    def reject(self, query: QueryImage, *results: QueryImage) -> Calibration | None:
-        """As `Collection.reject`, with ids as in `confirm`."""
-        return self._judge(query, results, same=False)
-
-    def _judge(self, query: QueryImage, results: Sequence[QueryImage], *, same: bool) -> Calibration | None:
-        asked, *others = map(id_of, (query, *results))
-        if asked is None or None in others:
-            raise SettingError("a server takes verdicts on images of its collection; give their ids, such as id:12")
-        verdicts = {"query": asked, "results": others, "same": same}
-        return calibration_of(self._transport.post(f"{self._path}/verdicts", verdicts)["calibration"])
 
     def _run(self, verb: str, progress: Progress | None, **arguments: Any) -> Any:
         return RESULTS[verb](jobs.run(self._transport, self._path, verb, arguments, progress))

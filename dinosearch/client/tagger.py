@@ -6,20 +6,19 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from dinosearch.arguments import checked_verbs
 from dinosearch.client.answers import label_of
-from dinosearch.client.asking import whole_path
+from dinosearch.client.asking import parts_of, split, whole_path
 from dinosearch.client.lister import ClientLister
 from dinosearch.home import sha256_file
 from dinosearch.records import Label
 
 _SAID = 100_000  # labels or pairs in one request
 _WANTED = 10_000  # ids or names
-T = TypeVar("T")
 
 
 @checked_verbs
@@ -39,11 +38,11 @@ class ClientTagger(ClientLister):
         shares = [1.0] * len(numbers) if confidence is None else np.asarray(confidence, np.float64).tolist()
         rows = zip(numbers, labels, shares, strict=True)
         said = [{"id": number, "label": str(label), "confidence": share} for number, label, share in rows]
-        return self._write("labels/say", ({"labels": part, "given": given} for part in _parts(said, _SAID)))
+        return self._write("labels/say", ({"labels": part, "given": given} for part in split(said, _SAID)))
 
     def untag(self, ids: Iterable[int] | None = None, *, given: bool | None = None) -> int:
         """As `Collection.untag`."""
-        return self._write("labels/forget", ({"ids": part, "given": given} for part in _wanted(ids)))
+        return self._write("labels/forget", ({"ids": part, "given": given} for part in parts_of(ids, _WANTED)))
 
     def tags(self, ids: Iterable[int] | None = None) -> dict[int, Label]:
         """As `Collection.tags`."""
@@ -54,7 +53,7 @@ class ClientTagger(ClientLister):
         """As `Collection.say_not_duplicates`; of more than 100,000 pairs those before a wrong one are written."""
         said = [[int(one), int(other)] for one, other in pairs]
         verb = "forget" if forget else "say"
-        self._write(f"not-duplicates/{verb}", ({"pairs": part} for part in _parts(said, _SAID)))
+        self._write(f"not-duplicates/{verb}", ({"pairs": part} for part in split(said, _SAID)))
 
     def not_duplicates(self, ids: Iterable[int] | None = None) -> list[tuple[int, int]]:
         """As `Collection.not_duplicates`."""
@@ -81,7 +80,7 @@ class ClientTagger(ClientLister):
 
     def _named(self, names: dict[str, str]) -> dict[str, int]:
         found: dict[str, int] = {}
-        for part in _parts(list(names.values()), _WANTED):
+        for part in split(list(names.values()), _WANTED):
             found |= self._transport.post(f"{self._path}/ids/named", {"names": part})["ids"]
         return {name: found[asked] for name, asked in names.items() if asked in found}
 
@@ -91,22 +90,11 @@ class ClientTagger(ClientLister):
         def ask(**asked: Any) -> Any:
             return self._transport.post(f"{self._path}/{what}", asked)
 
-        for part in _wanted(ids):
+        for part in parts_of(ids, _WANTED):
             yield from self._pages(lambda part=part, **of: ask(ids=part, **of))
 
     def _write(self, what: str, bodies: Iterable[Any]) -> int:
         return sum(self._transport.post(f"{self._path}/{what}", body)["written"] for body in bodies)
-
-
-def _parts(rows: list[T], size: int) -> Iterator[list[T]]:
-    """Rows in lists of so many; none for none."""
-    for low in range(0, len(rows), size):
-        yield rows[low : low + size]
-
-
-def _wanted(ids: Iterable[int] | None) -> list[list[int] | None]:
-    """Ids as requests name them; None once for all."""
-    return [None] if ids is None else [*_parts(sorted({int(number) for number in ids}), _WANTED)]
 
 
 def _is_no_path(name: str) -> bool:

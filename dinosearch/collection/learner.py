@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dinosearch.arguments import checked_verbs
 from dinosearch.collection.kinds import DIFFUSION, REFINED
 from dinosearch.collection.reader import CollectionReader, Paths
 from dinosearch.protocols import Progress
-from dinosearch.records import Calibration, Generation
+from dinosearch.records import Calibration, Generation, Verdict
 
 if TYPE_CHECKING:
     from dinosearch.collection.asking.pictures import QueryImage
@@ -113,8 +113,37 @@ class CollectionLearner(CollectionReader):
         """Record that results do not show the same thing as the query; see `confirm`."""
         return self._judge(query, results, same=False)
 
-    def _judge(self, query: QueryImage, results: Sequence[Paths], *, same: bool) -> Calibration | None:
-        from dinosearch.collection.derived import calibrating
+    def verdicts(self, query: QueryImage | None = None, results: Iterable[int] | None = None) -> list[Verdict]:
+        """What was said by `confirm` and `reject`, in the order of the queries' digests and of ids.
+
+        Args:
+            query: on this query: as in `query` but no vector, or `sha256:HEX`, the digest of its content; None for all.
+            results: on these images; None for all.
+
+        Raises:
+            ImageNotFoundError: the query is not there.
+        """
+        from dinosearch.collection.derived import judging
+
+        return judging.said(self._opened, query, results)
+
+    def forget_verdicts(self, query: QueryImage | None = None, results: Iterable[int] | None = None) -> int:
+        """Take back what was said by `confirm` and `reject`; the calibration follows. Returns how many verdicts.
+
+        Args:
+            query: as in `verdicts`; None for all.
+            results: on these images; None for all.
+
+        Raises:
+            ImageNotFoundError: the query is not there.
+        """
+        from dinosearch.collection.derived import judging
 
         with self._opened.place.writer():
-            return calibrating.judge(self._opened, lambda: self.embedder, query, results, same=same)
+            return judging.forget(self._opened, query, results)
+
+    def _judge(self, query: QueryImage, results: Sequence[Paths], *, same: bool) -> Calibration | None:
+        from dinosearch.collection.derived import judging
+
+        with self._opened.place.writer():
+            return judging.judge(self._opened, lambda: self.embedder, query, results, same=same)

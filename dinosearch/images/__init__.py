@@ -12,6 +12,7 @@ from dinosearch.lazy import later
 
 if TYPE_CHECKING:
     from dinosearch.images.decoding import decode, formats
+    from dinosearch.images.digests import sha256_of
     from dinosearch.images.drawing.mosaic import Piece, Row, mosaic, write_mosaic
     from dinosearch.images.drawing.picture import thumbnail_jpeg
     from dinosearch.images.drawing.sheet import contact_sheet
@@ -62,6 +63,7 @@ __all__ = [
     "resize",
     "scan",
     "scan_tar",
+    "sha256_of",
     "split_member",
     "start_ahead",
     "stretch",
@@ -94,6 +96,7 @@ __getattr__ = later(
         "probe_files": ".probes",
         "read_bytes": ".finding.read",
         "scan": ".finding.find",
+        "sha256_of": ".digests",
         "start_ahead": ".workers.start",
         "thumbnail": ".drawing.thumbnails",
         "thumbnail_jpeg": ".drawing.picture",

@@ -56,8 +56,12 @@ def prepare_pixels(
         ValueError: an array of another shape, without pixels, or with floats outside 0..1.
     """
     rgb, info = upright(image)
-    digest = hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
-    return PreparedImage(resize(rgb, preprocessing, patch), info, digest)
+    return PreparedImage(resize(rgb, preprocessing, patch), info, _digest(rgb))
+
+
+def pixels_sha256(image: Image.Image | np.ndarray | Any) -> str:
+    """Hex digest of an image in memory, as `prepare_pixels` gives it; arguments and errors are the same."""
+    return _digest(upright(image)[0])
 
 
 def upright(image: Image.Image | np.ndarray | Any) -> tuple[Image.Image, ImageInfo]:
@@ -138,3 +142,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
     if array.dtype != np.uint8:
         raise TypeError(f"an image array holds uint8 or floats in 0..1, not {array.dtype}")
     return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _digest(rgb: Image.Image) -> str:
+    return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()

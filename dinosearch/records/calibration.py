@@ -25,6 +25,7 @@ class Verdict:
         score: their cosine when the verdict was given.
         generation: number of the generation of vectors that the score is of.
         made: when, UTC with zone.
+        query_id: the query where it is an image of the collection, as known when the verdict is read; it is not kept.
     """
 
     query_sha256: str
@@ -33,6 +34,7 @@ class Verdict:
     score: float
     generation: int
     made: datetime
+    query_id: int | None = None
 
 
 @dataclass(frozen=True)

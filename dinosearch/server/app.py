@@ -33,6 +33,7 @@ from dinosearch.server.routes import (
     search,
     session,
     vectors,
+    verdicts,
     words,
 )
 from dinosearch.server.routes import jobs as job_routes
@@ -117,7 +118,8 @@ def _context(settings: Settings, opened: Mapping[str, Collection] | None) -> Con
 
 
 def _add_routes(app: FastAPI, context: Context) -> None:
-    for part in (health, session, collections, ids, search, words, vectors, explain, pictures, maps, said, job_routes):
+    asking, overviews = (ids, search, words, vectors, explain, pictures), (collections, maps)
+    for part in (health, session, *overviews, *asking, said, verdicts, job_routes):
         app.include_router(part.routes)
     app.include_router(page_routes())
     app.include_router(metric_routes(context.metrics))

@@ -27,15 +27,25 @@ class Saying:
         statement = self._dialect.upsert(verdicts)
         changed = {name: statement.excluded[name] for name in ("same", "score", "generation", "made")}
         statement = statement.on_conflict_do_update(index_elements=["query_sha256", "image_id"], set_=changed)
-        rows = [{**dataclasses.asdict(verdict), "same": int(verdict.same)} for verdict in made]
+        kept = verdicts.c.keys()
+        rows = [{name: getattr(verdict, name) for name in kept} | {"same": int(verdict.same)} for verdict in made]
         if rows:
             self._execute(statement, rows)
 
-    def forget_verdicts(self, query_sha256: str, image_ids: Iterable[int]) -> None:
-        """Forget what was said of a query and these images."""
-        gone = delete(verdicts).where(verdicts.c.query_sha256 == query_sha256)
-        for part in chunks((int(image_id) for image_id in image_ids), CHUNK):
-            self._execute(gone.where(verdicts.c.image_id.in_(part)))
+    def forget_verdicts(self, query_sha256: str | None = None, image_ids: Iterable[int] | None = None) -> int:
+        """Forget verdicts; returns how many.
+
+        Args:
+            query_sha256: on this query; None for all.
+            image_ids: on these images; None for all.
+        """
+        gone = delete(verdicts)
+        if query_sha256 is not None:
+            gone = gone.where(verdicts.c.query_sha256 == query_sha256)
+        if image_ids is None:
+            return self._execute(gone)
+        parts = chunks((int(image_id) for image_id in image_ids), CHUNK)
+        return sum(self._execute(gone.where(verdicts.c.image_id.in_(part))) for part in parts)
 
     def put_labels(self, made: Iterable[Label]) -> int:
         """Remember what images are called, one label each; a voted one never replaces a given one.

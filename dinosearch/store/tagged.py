@@ -6,16 +6,23 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 
 from dinosearch.records import Label, Verdict
 from dinosearch.store.reading import CHUNK, Reader, chunks, damaged_row
 from dinosearch.store.sums import Sound, is_sound
-from dinosearch.store.tables import labels, not_duplicates, verdicts
+from dinosearch.store.tables import images, labels, locations, not_duplicates, verdicts
 
 if TYPE_CHECKING:
     from dinosearch.store.transaction import Transaction
 
+_HAS_A_FILE = exists().where(locations.c.image_id == images.c.id)
+_VERDICTS = select(
+    *(verdicts.c[name] for name in ("query_sha256", "image_id", "score", "generation", "made")),
+    images.c.id.label("query_id"),
+    verdicts.c.same,
+    Sound(is_sound(verdicts)).label("sound"),
+).select_from(verdicts.outerjoin(images, (images.c.sha256 == verdicts.c.query_sha256) & _HAS_A_FILE))
 _LABELS = select(labels, Sound(is_sound(labels)).label("sound")).order_by(labels.c.image_id)
 
 
@@ -31,16 +38,30 @@ class Tagged(Reader):
         with self.transaction() as transaction:
             transaction.put_verdicts(made)
 
-    def forget_verdicts(self, query_sha256: str, image_ids: Iterable[int]) -> None:
-        """Forget what was said of a query and these images."""
+    def forget_verdicts(self, query_sha256: str | None = None, image_ids: Iterable[int] | None = None) -> int:
+        """Forget verdicts; see `Saying.forget_verdicts`."""
         with self.transaction() as transaction:
-            transaction.forget_verdicts(query_sha256, image_ids)
+            return transaction.forget_verdicts(query_sha256, image_ids)
 
-    def verdicts(self) -> list[Verdict]:
-        """All verdicts, by query and image."""
+    def verdicts(self, query_sha256: str | None = None, image_ids: Iterable[int] | None = None) -> list[Verdict]:
+        """Verdicts by query and image, each with the id of its query where that has a file.
+
+        Args:
+            query_sha256: on this query; None for all.
+            image_ids: on these images; None for all.
+        """
+        statement = _VERDICTS if query_sha256 is None else _VERDICTS.where(verdicts.c.query_sha256 == query_sha256)
+        wanted = [None] if image_ids is None else chunks(sorted({int(image_id) for image_id in image_ids}), CHUNK)
+        found: list[Verdict] = []
         with self._database.read() as connection:
-            rows = connection.execute(select(verdicts).order_by(verdicts.c.query_sha256, verdicts.c.image_id))
-            return [Verdict(**{**row._mapping, "same": bool(row.same)}) for row in rows]
+            for part in wanted:
+                asked = statement if part is None else statement.where(verdicts.c.image_id.in_(part))
+                for *values, same, sound in connection.execute(asked):
+                    if not sound:
+                        raise damaged_row("a verdict")
+                    digest, image_id, score, generation, made, query_id = values
+                    found.append(Verdict(digest, image_id, bool(same), score, generation, made, query_id))
+        return sorted(found, key=lambda verdict: (verdict.query_sha256, verdict.image_id))
 
     def put_labels(self, made: Iterable[Label]) -> int:
         """Remember what images are called; see `Saying.put_labels`."""

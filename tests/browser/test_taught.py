@@ -209,8 +209,35 @@ def test_what_people_say_is_kept_and_the_estimates_follow(page: Page, taught: Ta
     page.keyboard.press("Escape")
     page.wait_for_selector("#compare", state="hidden")
     assert page.evaluate("Number(document.activeElement.closest('.tile').dataset.id)") == judged
+    page.reload()  # what was said is in the collection, not in the page
+    results(page)
     page.locator(f".tile[data-id='{judged}'] a").press("Enter")
-    assert page.get_by_role("button", name="It is the same").get_attribute("aria-pressed") == "true"
+    pressed = page.get_by_role("button", name="It is the same", pressed=True)
+    pressed.wait_for()
+    pressed.press("Enter")  # and is taken back by the button that says it
+    page.wait_for_selector("#toast:has-text('Taken back')")
+    assert right.get_attribute("aria-pressed") == wrong.get_attribute("aria-pressed") == "false"
+    assert page.evaluate("document.activeElement.textContent") == "It is the same", "the focus stays"
+    assert {hit["id"]: hit["confidence"] for hit in taught.search("home", **question)} == before
+    shows(before)
+    assert taught.ask("v1/collections/home/verdicts")["total"] == 0
+
+
+def test_a_word_is_on_the_example_that_is_compared(page: Page, taught: Taught) -> None:
+    first, second = taught.ids["home"][WINDMILL], taught.ids["home"]["aqueduct_3.jpg"]
+    open_page(page, taught.address, f"#/search?c=home&ids={first},{second}")
+    judged = results(page)[0]
+    page.locator(f".tile[data-id='{judged}'] a").click()
+    page.get_by_role("radio", name="aqueduct_3.jpg").check()
+    page.get_by_role("button", name="It is the same").click()
+    page.wait_for_selector("#toast:has-text('Noted')")
+    (said,) = taught.ask("v1/collections/home/verdicts")["verdicts"]
+    assert (said["query"], said["id"], said["same"]) == (second, judged, True)
+    page.get_by_role("radio", name=WINDMILL).check()
+    page.get_by_role("button", name="It is the same", pressed=False).wait_for()
+    page.get_by_role("radio", name="aqueduct_3.jpg").check()
+    page.get_by_role("button", name="It is the same", pressed=True).wait_for()
+    assert taught.ask("v1/collections/home/verdicts/forget", {})["written"] == 1
 
 
 def test_verdicts_are_for_who_may_write(page: Page, server: str) -> None:

@@ -78,6 +78,59 @@ def test_labels(photos: Writable) -> None:
     assert photos.known.tags() == {}
 
 
+def test_verdicts_are_listed_and_taken_back(photos: Writable) -> None:
+    """By query and by result, in each form; the estimates are then what they were before."""
+    either, known = photos.either, photos.known
+    assert either.verdicts() == [] and either.forget_verdicts() == 0
+    learned = either.calibrate(sample=20)
+    confirmed = either.confirm("id:3", "id:4", "id:9")
+    either.reject(5, "id:4")
+    outside = np.random.default_rng(1).integers(0, 255, (40, 50, 3), np.uint8)
+    known.reject(outside, "id:9")  # a query that is no image of the collection
+    said = either.verdicts()
+    assert said == known.verdicts() == sorted(said, key=lambda one: (one.query_sha256, one.image_id))
+    assert {(one.query_id, one.image_id, one.same) for one in said} == {
+        (3, 4, True),
+        (3, 9, True),
+        (5, 4, False),
+        (None, 9, False),
+    }
+    scores = {hit.id: hit.score for hit in known.query(3, k=COUNT, rerank="fast")}
+    assert [one.score for one in either.verdicts(3)] == pytest.approx([scores[4], scores[9]], abs=1e-6)
+    digest = known.files("id = 3").__next__()["sha256"]
+    file = photos.folder / "02.png"
+    for query in ("id:3", np.int64(3), f"sha256:{digest}", f"sha256:{digest.upper()}", file, file.read_bytes()):
+        assert [one.image_id for one in either.verdicts(query)] == [4, 9]
+    assert [one.image_id for one in either.verdicts(outside)] == [9]
+    assert {(one.query_id, one.image_id) for one in either.verdicts(results=[4, 999])} == {(3, 4), (5, 4)}
+    assert either.verdicts(3, [9])[0].image_id == 9
+    assert either.verdicts(results=[]) == either.verdicts(4) == either.verdicts(f"sha256:{64 * '0'}") == []
+
+    assert either.forget_verdicts(results=[]) == either.forget_verdicts(3, [5]) == 0 and either.verdicts() == said
+    assert either.forget_verdicts(outside) == 1 and either.forget_verdicts(results=[4]) == 2
+    assert [(one.query_id, one.image_id) for one in either.verdicts()] == [(3, 9)]
+    assert confirmed is not None and (either.calibration.confirmed, either.calibration.rejected) == (1, 0)
+    assert either.forget_verdicts() == 1 and either.verdicts() == []
+    assert either.calibration == known.calibration == learned != confirmed
+    for verb in (either.verdicts, either.forget_verdicts):
+        for wrong in (999, "id:999", photos.folder / "never.png"):
+            with pytest.raises(ImageNotFoundError):
+                verb(wrong)
+
+
+def test_many_verdicts_come_page_by_page(photos: Writable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dinosearch.client.lister.PAGE", 7)
+    monkeypatch.setattr("dinosearch.client.judge._LISTED", 10)
+    monkeypatch.setattr("dinosearch.client.judge._FORGOTTEN", 10)
+    ids = list(range(2, COUNT + 1))
+    for query in (1, 2):
+        photos.either.confirm(query, *(f"id:{number}" for number in ids if number != query))
+    assert photos.either.verdicts() == photos.known.verdicts(results=ids) == photos.either.verdicts(results=ids)
+    assert len(photos.either.verdicts()) == 2 * COUNT - 3
+    assert photos.either.forget_verdicts(1, ids) == COUNT - 1
+    assert {one.query_id for one in photos.either.verdicts()} == {2}
+
+
 def test_names_lead_to_ids(photos: Writable, tmp_path: Path) -> None:
     either, first = photos.either, photos.folder / "00.png"
     moved = tmp_path / "moved.png"
@@ -164,13 +217,14 @@ def test_a_server_that_changes_nothing_refuses(photos: Writable) -> None:
     if isinstance(photos.either, Collection):
         pytest.skip("of servers only")
     with served({"photos": photos.known}) as url, Client(url) as client:
-        assert client.tags() == {} and client.not_duplicates() == []
+        assert client.tags() == {} and client.not_duplicates() == client.verdicts() == []
         assert Client.exists(f"{url}/photos") and not Client.exists(f"{url}/others")
         for verb in (
             lambda: client.tag([1], ["a"], given=True),
             lambda: client.untag(),
             lambda: client.say_not_duplicates([(1, 2)]),
             lambda: client.say_not_duplicates([(1, 2)], forget=True),
+            lambda: client.forget_verdicts(1),
             lambda: client.migrate(model="mini"),
         ):
             with pytest.raises(ServerError, match="--writable"):

@@ -130,6 +130,35 @@ def test_one_image_named_in_three_ways_is_one_query(photos: Collection, folder: 
     assert found.confirmed == 2  # pixels have no file: another query
 
 
+def test_what_was_said_is_taken_back(photos: Collection, folder: Path, tmp_path: Path) -> None:
+    """Also of images that have left the collection, and beside a calibration that says nothing of these scores."""
+    target = next(file["id"] for file in photos.files() if file["path"] == str(folder / "09.png"))
+    assert photos.confirm(folder / "07.png", folder / "09.png") is None
+    assert photos.forget_verdicts(folder / "07.png") == 1 and photos.calibration is None
+    learned = photos.calibrate()
+    before = photos.state
+    assert photos.forget_verdicts() == 0 and photos.forget_verdicts(folder / "07.png", [target]) == 0
+    assert photos.calibration == learned
+    photos.confirm(folder / "07.png", folder / "09.png")
+    photos.remove(folder / "07.png", folder / "09.png")
+    (said,) = photos.verdicts()
+    assert (said.query_id, said.image_id, said.same) == (None, target, True) and photos.state > before
+    assert photos.verdicts(f"sha256:{said.query_sha256}") == photos.verdicts(results=[target]) == [said]
+    assert photos.forget_verdicts(f"sha256:{said.query_sha256}", [target]) == 1
+    assert photos.verdicts() == [] and photos.calibration == learned
+
+
+def test_a_word_taken_back_stays_so_when_a_model_comes_back(photos: Collection, folder: Path) -> None:
+    """The calibration lay aside meanwhile, with the word in it."""
+    learned = photos.calibrate(sample=20)
+    photos.confirm(folder / "07.png", folder / "09.png")
+    photos.migrate(model="mini")
+    assert photos.calibration is None and len(photos.verdicts()) == 1
+    photos.forget_verdicts()
+    photos.migrate_back()
+    assert photos.calibration == learned
+
+
 def test_mistakes_record_nothing(photos: Collection, folder: Path, tmp_path: Path) -> None:
     photos.calibrate()
     outside = write_photo(tmp_path / "outside.png", seed=99)
@@ -161,6 +190,10 @@ def test_both_outlive_compact(photos: Collection, folder: Path) -> None:
 def test_writing_needs_the_lock(photos: Collection, folder: Path) -> None:
     photos.calibrate()
     with photos._opened.home.writer():
-        for write in (photos.calibrate, lambda: photos.confirm(folder / "07.png", "id:1")):
+        for write in (
+            photos.calibrate,
+            lambda: photos.confirm(folder / "07.png", "id:1"),
+            lambda: photos.forget_verdicts("id:1"),
+        ):
             with pytest.raises(HomeLockedError):
                 write()

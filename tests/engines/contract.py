@@ -167,8 +167,15 @@ def test_the_life_of_a_collection(where: Where, tmp_path: Path, fake_embedder: F
 
         learned = collection.calibrate(sample=20)
         assert learned.positives and collection.calibration is not None
-        collection.confirm(photos / "10.png", photos / "11.png")
+        collection.confirm(photos / "10.png", photos / "11.png", photos / "12.png")
         assert all(hit.confidence is not None for hit in collection.query(photos / "10.png", k=3))
+        said = collection.verdicts(photos / "10.png")
+        assert [one.query_id for one in said] == 2 * collection.ids_under(str(photos / "10.png"))
+        assert {one.image_id for one in said} == {
+            *collection.ids_of([str(photos / f"{n}.png") for n in (11, 12)]).values()
+        }
+        assert collection.forget_verdicts(results=[said[0].image_id]) == 1
+        assert collection.verdicts() == said[1:] and collection.calibration.confirmed == 1
 
     with where.open(embedder=fake_embedder, read_only=True) as again:  # what was written is there
         assert_like_disk(again, photos, fake_embedder, {"bad.png"})

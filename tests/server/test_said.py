@@ -88,6 +88,7 @@ SAID = [
     ("labels/say", {"labels": [{"id": 1, "label": "tower"}], "given": True}),
     ("labels/forget", {}),
     ("verdicts", {"query": 1, "results": [2, 3], "same": True}),
+    ("verdicts/forget", {"query": 1}),
     ("not-duplicates/say", {"pairs": [[1, 2]]}),
     ("not-duplicates/forget", {"pairs": [[1, 2]]}),
 ]
@@ -148,6 +149,15 @@ WRONG = [
     ("labels/say", {"labels": [{"id": 1, "label": "\ud800"}], "given": True}, 422),
     ("labels/say", {"labels": [{"id": 1, "label": "a", "confidence": 1.01}], "given": False}, 422),
     ("labels/say", {"labels": [{"id": 9999, "label": "a"}], "given": True}, 404),
+    ("verdicts", {"query": 1, "results": [2]}, 422),
+    ("verdicts", {"query": 1, "results": [], "same": True}, 422),
+    ("verdicts", {"query": 1, "results": [9999], "same": True}, 404),
+    ("verdicts/forget", {"query": 9999}, 404),
+    ("verdicts/forget", {"query": 1, "query_sha256": 64 * "0"}, 422),
+    ("verdicts/forget", {"query_sha256": "0"}, 422),
+    ("verdicts/forget", {"query_sha256": 64 * "0" + "\n"}, 422),
+    ("verdicts/forget", {"results": [-1]}, 422),
+    ("verdicts/forget", {"same": True}, 422),
     ("labels", {"cursor": "AAAA"}, 422),
     ("not-duplicates", {"ids": [1], "limit": 0}, 422),
     ("ids", {"under": "photos"}, 422),
@@ -165,7 +175,38 @@ def test_wrong_requests_are_refused_and_write_nothing(alike: tuple[TestClient, C
         answer = client.post(f"{HERE}/{route}", content=json.dumps(body), headers={"Content-Type": "application/json"})
         assert answer.status_code == status, (route, body, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
-    assert collection.not_duplicates() == [] and collection.tags() == {} and collection.state == before
+    assert collection.not_duplicates() == collection.verdicts() == [] and collection.tags() == {}
+    assert collection.state == before
+
+
+ODD = ["query=9999", "query=-1", "query=01", "query=x", "query_sha256=0", "results=x", "limit=0", "cursor=AAAA"]
+ODD += [f"query=1&query_sha256={64 * '0'}", "&".join(f"results={number}" for number in range(201))]
+
+
+def test_verdicts_are_listed_page_by_page(alike: tuple[TestClient, Collection]) -> None:
+    client, collection = alike
+    client.post(f"{HERE}/verdicts", json={"query": 7, "results": [1, 2, 3, 4, 5], "same": True})
+    client.post(f"{HERE}/verdicts", json={"query": 8, "results": [2], "same": False})
+
+    def listed(asked: str) -> tuple[list[tuple[int, int, bool]], int, str | None]:
+        page = client.get(f"{HERE}/verdicts?{asked}").json()
+        return [(one["query"], one["id"], one["same"]) for one in page["verdicts"]], page["total"], page["next"]
+
+    first, total, more = listed("query=7&limit=3")
+    assert (first, total) == ([(7, number, True) for number in (1, 2, 3)], 5)
+    assert listed(f"query=7&limit=3&cursor={more}") == ([(7, 4, True), (7, 5, True)], 5, None)
+    both, total, _ = listed("results=2&results=999")
+    assert sorted(both) == [(7, 2, True), (8, 2, False)] and total == 2
+    assert listed("query=8&results=1") == ([], 0, None)
+    digest = next(collection.files("id = 8"))["sha256"]
+    assert listed(f"query_sha256={digest}") == ([(8, 2, False)], 1, None)
+    for odd in (*ODD, f"query=8&cursor={more}"):
+        answer = client.get(f"{HERE}/verdicts?{odd}")
+        assert answer.status_code == (404 if odd == "query=9999" else 422), odd
+        assert answer.headers["content-type"] == "application/problem+json"
+    taken = client.post(f"{HERE}/verdicts/forget", json={"query": 7, "results": [1, 2, 9]}).json()
+    assert taken == {"written": 2, "state": collection.state, "calibration": None}
+    assert listed("")[1] == 4
 
 
 def test_a_cursor_is_of_one_question(alike: tuple[TestClient, Collection]) -> None:

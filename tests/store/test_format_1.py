@@ -95,8 +95,13 @@ def test_verdicts_are_kept_replaced_and_forgotten(store: MetadataStore) -> None:
     assert store.verdicts() == verdicts
     store.put_verdicts([replace(verdicts[0], same=False, score=-0.5)])
     assert store.verdicts() == [replace(verdicts[0], same=False, score=-0.5), verdicts[1]]
-    store.forget_verdicts(digest("other"), [second])
-    store.forget_verdicts(digest("q"), [first, 99])
+    more = Verdict(digest("a"), second, True, 0.75, 1, MADE, query_id=first)  # of the content of /a
+    store.put_verdicts([more])
+    assert store.verdicts(image_ids=[second, 99]) == sorted([verdicts[1], more], key=lambda one: one.query_sha256)
+    assert store.verdicts(digest("a")) == store.verdicts(digest("a"), [second, first]) == [more]
+    assert store.verdicts(image_ids=[]) == store.verdicts(digest("b")) == []
+    assert store.forget_verdicts(digest("other"), [second]) == store.forget_verdicts(image_ids=[]) == 0
+    assert store.forget_verdicts(digest("q"), [first, 99]) == store.forget_verdicts(digest("a")) == 1
     assert store.verdicts() == [verdicts[1]]
     with store.transaction() as tx:
         tx.remove_locations(["/b"])

@@ -11,8 +11,7 @@ only, and they are, of all images, those most likely not to be wrong.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -20,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from dinosearch.advice import run
-from dinosearch.collection.asking.pictures import QueryImage, id_of, no_such_id, picture, prepare_image, stored_vectors
+from dinosearch.collection.asking.pictures import picture
 from dinosearch.collection.asking.trust import SETTING
 from dinosearch.collection.opened import OpenedHome
 from dinosearch.errors import DinosearchError, ImageNotFoundError, ImageUnreadableError
 from dinosearch.images import prepare_pixels, thumbnail
 from dinosearch.images.variations import variation
 from dinosearch.protocols import Embedder, Progress
-from dinosearch.records import Calibration, Verdict
+from dinosearch.records import Calibration
 from dinosearch.retrieval import calibration as curves
 
 LEARNED = "calibration_learned"
@@ -100,41 +99,7 @@ def calibrate(
         ),
     )
     opened.store.set_setting(LEARNED, learned.to_dict())
-    return _with_verdicts(opened, learned)
-
-
-def judge(
-    opened: OpenedHome,
-    embedder: Callable[[], Embedder],
-    query: QueryImage,
-    results: Sequence[str | os.PathLike[str]],
-    same: bool,
-) -> Calibration | None:
-    """See `Collection.confirm` and `Collection.reject`; the caller holds the writer's lock.
-
-    A verdict on the same query and image replaces the earlier one. Verdicts on other vectors than those that answer now
-    are kept and not used, as their scores mean something else.
-
-    Returns:
-        The calibration with the verdicts; None where the collection is not calibrated: they count once it is.
-
-    Raises:
-        ImageNotFoundError: the query is not there, or a result is not in the collection; nothing is recorded then.
-        ImageUnreadableError: the query cannot be decoded.
-    """
-    if not results:
-        raise ValueError("a verdict is on at least one result")
-    ids = [_id_in(opened, result) for result in results]
-    digest, vector = _asked(opened, embedder, query)
-    search, _ = opened.answering()
-    scores = (stored_vectors(search, ids, opened) @ vector).tolist()
-    now, generation = datetime.now(timezone.utc), search.generation.number
-    opened.store.put_verdicts(
-        [Verdict(digest, i, same, float(score), generation, now) for i, score in zip(ids, scores, strict=True)]
-    )
-    stored = opened.store.setting(LEARNED)
-    learned = Calibration.from_dict(stored) if stored else None
-    return _with_verdicts(opened, learned) if learned and learned.generation == generation else None
+    return _bent(opened, learned)
 
 
 def carry_over(opened: OpenedHome, numbers: Mapping[int, int]) -> None:
@@ -174,7 +139,16 @@ def _varied(opened: OpenedHome, embedder: Embedder, image_id: int, rng: np.rando
     return embedder.embed([prepare_pixels(one, embedder.preprocessing, embedder.patch_size).pixels for one in varied])
 
 
-def _with_verdicts(opened: OpenedHome, learned: Calibration) -> Calibration:
+def with_verdicts(opened: OpenedHome) -> Calibration | None:
+    """Bend what was learned by the verdicts of now; None where nothing was learned of the vectors that answer."""
+    stored = opened.store.setting(LEARNED)
+    if not stored:
+        return None
+    learned = Calibration.from_dict(stored)
+    return _bent(opened, learned) if learned.generation == opened.answering()[0].generation.number else None
+
+
+def _bent(opened: OpenedHome, learned: Calibration) -> Calibration:
     """The learned calibration bent by the verdicts on its vectors, saved."""
     heard = [verdict for verdict in opened.store.verdicts() if verdict.generation == learned.generation]
     same = np.array([verdict.same for verdict in heard], dtype=bool)
@@ -189,36 +163,3 @@ def _as_record(curve: curves.Curve, rest: Calibration) -> Calibration:
     parts = (curve.scores, curve.log_odds, curve.right, curve.wrong)
     scores, log_odds, right, wrong = (tuple(float(f"{x:.6g}") for x in part.tolist()) for part in parts)
     return replace(rest, scores=scores, log_odds=log_odds, right=right, wrong=wrong)
-
-
-def _asked(opened: OpenedHome, embedder: Callable[[], Embedder], query: QueryImage) -> tuple[str, np.ndarray]:
-    """Digest of the query image, and its vector as it is compared."""
-    search, basis = opened.answering()
-    number = id_of(query)
-    if number is not None:
-        record = opened.store.by_id(number)
-        if record is None:
-            raise no_such_id(number, opened)
-        return record.sha256, stored_vectors(search, [number], opened)[0]
-    model = embedder()
-    image = prepare_image(query, model.preprocessing, model.patch_size)
-    vector: np.ndarray = basis.apply(model.embed([image.pixels]))[0]
-    return image.sha256, vector
-
-
-def _id_in(opened: OpenedHome, result: str | os.PathLike[str]) -> int:
-    """The id of an image of the collection, given as `id:N` or as one of its paths."""
-    number = id_of(result)
-    if number is not None:
-        if opened.store.by_id(number) is None:
-            raise no_such_id(number, opened)
-        return number
-    path = os.path.abspath(os.path.expanduser(os.fspath(result)))
-    known = opened.store.known_paths([path]).get(path)
-    if known is None:
-        raise ImageNotFoundError(
-            f"{os.fspath(result)} is not in the collection in {opened.path}, so no verdict was recorded; results "
-            "are listed by: ",
-            run("query", "IMAGE"),
-        )
-    return known.image_id

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dinosearch.collection.asking.trust import SETTING
-from dinosearch.collection.derived.calibrating import LEARNED
+from dinosearch.collection.derived.calibrating import LEARNED, with_verdicts
 from dinosearch.collection.keeping.maintenance import rewrite, rewrite_all
 from dinosearch.collection.kinds import IMAGES, KEPT, NEXT, kinds_of
 from dinosearch.collection.opened import OpenedHome
@@ -81,6 +81,7 @@ def swap(opened: OpenedHome, side: str) -> None:
         tx.forget_removed(forgotten.tolist())
     opened.now()
     opened.drop_other_files()
+    with_verdicts(opened)  # of which some may have been taken back while its calibration lay aside
 
 
 def _drop_superseded(opened: OpenedHome) -> None:

@@ -105,12 +105,24 @@ export function comparison(app, results) {
         }
     }
 
+    /** What to do next; a word on whether it is right is on the example that it is compared with. */
+    function offerActions(turn) {
+        put(
+            actions,
+            button("More like this", { icon: "search", class: "strong", onclick: like }),
+            button("Add to the search", { icon: "plus", onclick: () => act(app.example) }),
+            button("Not this", { icon: "minus", onclick: () => act(app.against) }),
+            ...verdictButtons(app.facts, turn, judged),
+        );
+    }
+
     /** Which of several examples it is compared with. */
     function offerExamples(turn, facts) {
         which.hidden = facts.length < 2;
         const choices = facts.map((fact, place) => [String(place), fact?.name ?? "?"]);
         const choose = (place) => {
             turn.example = turn.state.examples[Number(place)];
+            offerActions(turn);
             showQuery(facts[Number(place)]);
             explainIt(turn);
         };
@@ -170,13 +182,7 @@ export function comparison(app, results) {
             if (isFirst && document.activeElement === before) after.focus();
             before.disabled = isFirst;
             place(hit);
-            put(
-                actions,
-                button("More like this", { icon: "search", class: "strong", onclick: like }),
-                button("Add to the search", { icon: "plus", onclick: () => act(app.example) }),
-                button("Not this", { icon: "minus", onclick: () => act(app.against) }),
-                ...verdictButtons(app.facts, turn, judged),
-            );
+            offerActions(turn);
             stage.frame(hit?.box);
             if (hit) showResult(turn, hit.path, hit);
             else title.textContent = `Image ${id}`;

@@ -1,4 +1,4 @@
-"""The routes of what is said of images: verdicts on results, labels, and pairs that are no duplicates.
+"""The routes of what is said of images: labels, and pairs that are no duplicates.
 
 Each is read by a POST, as ids do not fit an address, and written by another below it, where the server is writable.
 Writing is a matter of milliseconds, so that it is no job; while one runs in the collection it is refused with 409.
@@ -6,8 +6,7 @@ Writing is a matter of milliseconds, so that it is no job; while one runs in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
@@ -17,40 +16,17 @@ from dinosearch.server.wire.bodies import body_of, json_body
 from dinosearch.server.wire.cursors import digest
 from dinosearch.server.wire.replies import json_reply, problems
 from dinosearch.server.wire.said import (
-    Judged,
     LabelsForgotten,
     LabelsGiven,
     LabelsSaid,
     PairsGiven,
     PairsSaid,
     SaidWanted,
-    VerdictsGiven,
     Written,
 )
 
 routes = APIRouter(prefix="/v1/collections/{name}", tags=["said"])
 _READ, _WRITE = problems(400, 404, 415), problems(400, 404, 409, 415)
-
-
-@routes.post(
-    "/verdicts",
-    operation_id="judge",
-    summary="Say whether results are right",
-    response_model=Judged,
-    responses=_WRITE,
-    openapi_extra=body_of(VerdictsGiven),
-)
-async def judge(
-    context: Writable, served: Asked, verdicts: Annotated[VerdictsGiven, Depends(json_body(VerdictsGiven))]
-) -> Response:
-    """Record that results show, or do not show, the same thing as an image of the collection."""
-
-    def record() -> Response:
-        hear = served.collection.confirm if verdicts.same else served.collection.reject
-        calibration = hear(verdicts.query, *(f"id:{number}" for number in verdicts.results))
-        return json_reply({"calibration": calibration.to_dict() if calibration else None})
-
-    return await context.work.run(record)
 
 
 @routes.post(
@@ -68,7 +44,8 @@ async def labels(
 
     def read() -> Response:
         found = list(served.collection.tags(wanted.ids).values())
-        part, more = _page(context, served, "labels", wanted, found, lambda one: one.image_id)
+        bound = digest("labels", served.name, wanted.ids)
+        part, more = context.cursors.page(bound, wanted.cursor, wanted.limit, found, lambda one: one.image_id)
         shown = [
             {
                 "id": one.image_id,
@@ -131,7 +108,8 @@ async def not_duplicates(
 
     def read() -> Response:
         found = served.collection.not_duplicates(wanted.ids)
-        part, more = _page(context, served, "not-duplicates", wanted, found, list)
+        bound = digest("not-duplicates", served.name, wanted.ids)
+        part, more = context.cursors.page(bound, wanted.cursor, wanted.limit, found, list)
         return json_reply({"pairs": [list(pair) for pair in part], "total": len(found), "next": more})
 
     return await context.work.run(read)
@@ -175,15 +153,3 @@ def _pairs(served: Asked, said: PairsGiven, *, forget: bool) -> Response:
 
 def _written(served: Asked, count: int) -> Response:
     return json_reply({"written": count, "state": served.state()})
-
-
-def _page(
-    context: Shared, served: Asked, what: str, wanted: SaidWanted, found: Sequence[Any], place: Callable[[Any], Any]
-) -> tuple[Sequence[Any], str | None]:
-    """The rows behind the cursor's place, in the order of places, and the cursor of the next page."""
-    bound = digest(what, served.name, wanted.ids)
-    if wanted.cursor:
-        after = context.cursors.read(bound, wanted.cursor)
-        found = [row for row in found if place(row) > after]
-    part = found[: wanted.limit]
-    return part, context.cursors.make(bound, place(part[-1])) if len(found) > wanted.limit else None

@@ -7,10 +7,12 @@ import binascii
 import hashlib
 import hmac
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from dinosearch.server.wire.problems import Refused, invalid
 
+T = TypeVar("T")
 _TAG = 16  # bytes of the HMAC
 
 
@@ -48,6 +50,27 @@ class Cursors:
         if not hmac.compare_digest(tag, self._tag(question, text)):
             raise _foreign()
         return json.loads(text)
+
+    def page(
+        self, question: bytes, cursor: str | None, limit: int, rows: Sequence[T], place: Callable[[T], Any]
+    ) -> tuple[Sequence[T], str | None]:
+        """The rows behind the cursor's place, and the cursor of the next page.
+
+        Args:
+            question: as in `make`.
+            cursor: of the page before.
+            limit: rows of a page.
+            rows: all, in the order of their places.
+            place: gives the place of a row, as JSON that can be compared.
+
+        Raises:
+            Refused: as `read`.
+        """
+        if cursor:
+            after = self.read(question, cursor)
+            rows = [row for row in rows if place(row) > after]
+        part = rows[:limit]
+        return part, self.make(question, place(part[-1])) if len(rows) > limit else None
 
     def _tag(self, question: bytes, text: bytes) -> bytes:
         return hmac.digest(self._secret, len(question).to_bytes(4, "big") + question + text, "sha256")[:_TAG]

@@ -1,8 +1,8 @@
-"""What clients say of images, and what they get of it: verdicts on results, labels, pairs that are no duplicates."""
+"""What clients say of images, and what they get of it: labels, pairs that are no duplicates."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -11,22 +11,6 @@ from dinosearch.server.wire.schemas import Answered, Asked, Cursor, Id, Number, 
 MOST = 100_000
 """Labels, or pairs, that are said at once."""
 _Some = Annotated[list[Id] | None, Field(max_length=10_000, description="Of these images; of all without it.")]
-
-
-class VerdictsGiven(Asked):
-    """What a person says about results."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"query": 1, "results": [2, 3], "same": True}]})
-
-    query: Id
-    results: Annotated[list[Id], Field(min_length=1, max_length=1_000)]
-    same: bool
-
-
-class Judged(Answered):
-    """What the collection knows after a verdict."""
-
-    calibration: dict[str, Any] | None
 
 
 class SaidWanted(Asked):
