@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from dinosearch.cli.output import rate_text, size_text, tell
+from dinosearch.records.stages import stage_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -16,43 +17,6 @@ if TYPE_CHECKING:
     from dinosearch.cli.options import Settings
 
 EVERY = 10.0  # seconds between lines where stderr is no terminal
-
-# What the stages of the library are called, and what they count.
-STAGES = {
-    "queries": ("ranking", "queries"),
-    "scan": ("looking for images", "files"),
-    "index": ("indexing", "images"),
-    "embed": ("embedding", "images"),
-    "migrate": ("embedding anew", "images"),
-    "upgrade": ("upgrading the home", "steps"),
-    "fetch": ("fetching weights", "bytes"),
-    "build": ("building the index", "vectors"),
-    "measure": ("measuring recall", "steps"),
-    "checking vectors": ("checking vectors", "rows"),
-    "repair": ("repairing", "images"),
-    "compact": ("compacting", "vectors"),
-    "duplicates": ("looking for duplicates", "images"),
-    "compare": ("comparing pictures", "images"),
-    "sheet": ("drawing", "groups"),
-    "trash": ("moving to the trash", "files"),
-    "export": ("exporting", "images"),
-    "dense": ("looking at patches", "images"),
-    "import": ("importing", "images"),
-    "classify": ("classifying", "fits"),
-    "label": ("labelling", "images"),
-    "copies": ("looking for copies", "images"),
-    "references": ("comparing with references", "references"),
-    "retrieve": ("retrieving for seeds", "seeds"),
-    "centres": ("learning clusters", "rounds"),
-    "clusters": ("assigning to clusters", "images"),
-    "cohesion": ("measuring clusters", "images"),
-    "outliers": ("looking for outliers", "images"),
-    "map": ("laying out the map", "images"),
-    "pictures": ("drawing", "images"),
-    "seeded": ("assigning seeds", "seeds"),
-    "manifest": ("writing the manifest", "images"),
-    "materialise": ("putting files", "images"),
-}
 
 
 class Display:
@@ -109,7 +73,7 @@ class Lines(Display):
         self._last = now
         rate = (done - self._first) / (now - self._started) if now > self._started else 0.0
         text = f"{amount(stage, done, total)}{self.note}{pace(stage, rate, done, total)}"
-        tell(f"{STAGES.get(stage, (stage,))[0]}: {text}")
+        tell(f"{stage_of(stage).doing}: {text}")
 
 
 class Bar(Display):
@@ -129,7 +93,7 @@ class Bar(Display):
             if self._task is not None:
                 self._progress.remove_task(self._task)
             self._stage, self._started, self._first = stage, time.monotonic(), done
-            self._task = self._progress.add_task(STAGES.get(stage, (stage,))[0], total=total, state="")
+            self._task = self._progress.add_task(stage_of(stage).doing, total=total, state="")
         seconds = time.monotonic() - self._started
         rate = (done - self._first) / seconds if seconds > 0.5 else 0.0
         state = amount(stage, done, total) + self.note + pace(stage, rate, done, total)
@@ -144,7 +108,7 @@ class Bar(Display):
 
 def amount(stage: str, done: int, total: int | None) -> str:
     """How much is done, such as `300 of 1,200 images`."""
-    unit = STAGES.get(stage, (stage, "steps"))[1]
+    unit = stage_of(stage).unit
     if unit == "bytes":
         return size_text(done) + (f" of {size_text(total)}" if total else "")
     return f"{done:,}" + (f" of {total:,}" if total is not None else "") + f" {unit}"
@@ -154,7 +118,7 @@ def pace(stage: str, rate: float, done: int, total: int | None) -> str:
     """How fast it goes and how long it still takes, such as `, 84/s, 2 min left`; empty while that is unknown."""
     if rate <= 0:
         return ""
-    fetched = STAGES.get(stage, (stage, "steps"))[1] == "bytes"
+    fetched = stage_of(stage).unit == "bytes"
     speed = f", {size_text(rate) if fetched else rate_text(rate)}/s"
     return speed + (f", {duration((total - done) / rate)} left" if total is not None and total > done else "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -279,7 +280,9 @@ def test_a_job_is_given_up_and_what_it_did_is_kept(new_page: Callable[..., Page]
     page.get_by_label("Another folder").fill(str(more))
     page.get_by_role("button", name="Index it").click()
     job = page.locator(".job").first
-    job.get_by_text(" of 200").wait_for()
+    said = job.get_by_text(" of 200")
+    said.wait_for()
+    assert re.match(r"(Looking for images: |Indexing: [\d,]+ of 200 images( · |$))", said.text_content() or "")
     job.get_by_role("button", name="Cancel").press("Enter")
     assert page.evaluate("document.activeElement.textContent") == f"index {more}", "not lost with the button"
     job.get_by_text("Cancelled; what was done until then is kept.").wait_for()

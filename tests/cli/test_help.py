@@ -22,6 +22,7 @@ VERBS = [
     "calibrate",
     "confirm",
     "reject",
+    "verdicts",
     "refine",
     "remove",
     "info",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import dinosearch
 from dinosearch.cli.progress import Bar, Display, Lines, amount, duration, pace
+from dinosearch.records.stages import STAGES
 
 
 class Clock:
@@ -66,6 +71,20 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_amount(stage: str, done: int, total: int | None, said: str) -> None:
     assert amount(stage, done, total) == said
+
+
+def test_every_stage_has_words() -> None:
+    """Those that modules report by name or hand on, and those that docstrings promise."""
+    package = Path(dinosearch.__file__).parent
+    named: set[str] = set()
+    for text in (path.read_text(encoding="utf-8") for path in package.rglob("*.py")):
+        named |= set(re.findall(r'\b(?:progress|tell)\("([a-z ]+)", (?!\{)', text))
+        named |= set(re.findall(r'\bstage(?:: str)? ?= ?"([a-z ]+)"', text))
+        for told in re.findall(r"told about the stages? ([^\n]+)", text):
+            named |= set(re.findall(r"`([a-z]+(?: [a-z]+)*)`", told))
+    assert {"scan", "neighbours", "duplicates", "upgrade", "learn", "copies"} <= named
+    assert sorted(named - set(STAGES)) == []
+    assert all(doing == doing.lower() and unit for doing, unit in STAGES.values())
 
 
 def test_pace() -> None:

@@ -19,6 +19,7 @@ from dinosearch.server.app import create_app
 from dinosearch.server.routes import jobs as job_routes
 from dinosearch.server.settings import Settings
 from dinosearch.server.work import jobs
+from dinosearch.server.work.job_verbs import JobProgress
 from tests.conftest import FakeEmbedder, write_photo
 from tests.server.conftest import ADDRESS, HERE, NAME, Serve
 
@@ -72,7 +73,9 @@ def test_an_index_job_does_what_index_does(
     assert {**last["result"], "seconds": 0, "failures": 0} == counts
     assert [one["path"] for one in last["result"]["failures"]] == [str(photo_folder / "bad.jpg")]
     stages = [data["stage"] for _, _, data in progress]
-    assert {"scan", "index"} <= set(stages) and set(progress[-1][2]) == {"stage", "done", "total", "rate", "eta"}
+    assert {"scan", "index"} <= set(stages) and set(progress[-1][2]) == set(JobProgress.model_fields)
+    words = {(data["stage"], data["doing"], data["unit"]) for _, _, data in progress}
+    assert {("scan", "looking for images", "files"), ("index", "indexing", "images")} <= words
     assert collection.info().images == 12
     shown = client.get(f"/v1/jobs/{job}").json()
     assert (shown["status"], shown["verb"], shown["result"]) == ("done", "index", last["result"])
@@ -252,4 +255,5 @@ def test_rates_and_the_time_left_follow_from_what_was_done(monkeypatch: pytest.M
     assert [one["done"] for one in shown] == [0, 20, 40, 60, 80]
     assert shown[-1]["rate"] == 20 and shown[-1]["eta"] == 6 and shown[0]["rate"] is None
     report("build", 1, None)
-    assert job.progress == {"stage": "build", "done": 1, "total": None, "rate": None, "eta": None}
+    words = {"stage": "build", "doing": "building the index", "unit": "vectors"}
+    assert job.progress == {**words, "done": 1, "total": None, "rate": None, "eta": None}

@@ -42,7 +42,9 @@ export function seconds(number) {
 }
 
 /** With a capital and a full stop, as the server's sentences have neither. */
-export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+export const sentence = (text) => `${capital(text)}${/[.!?]$/.test(text) ? "" : "."}`;
+
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The last part of a path or of an archive's member. */
 export const basename = (path) => path.split(/::|[/\\]/).pop() || path;

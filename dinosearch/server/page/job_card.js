@@ -2,7 +2,7 @@
 
 import { announce, tell } from "./announce.js";
 import { button, el, put } from "./dom.js";
-import { count, seconds } from "./format.js";
+import { bytes, capital, count, seconds } from "./format.js";
 import { cancel, watch } from "./jobs.js";
 
 const ENDED = ["done", "failed", "cancelled"];
@@ -12,7 +12,7 @@ const CANCELLED = "Cancelled; what was done until then is kept.";
 
 /** The card of a job, which follows it to its end and then calls `ended`. */
 export function jobCard(job, ended) {
-    const what = [job.verb, ...(job.arguments?.paths ?? [])].join(" ");
+    const what = [job.verb.replaceAll("_", " "), ...(job.arguments?.paths ?? [])].join(" ");
     const title = el("h3", { tabIndex: -1 }, what);
     const state = el("p", {}, "Waiting to begin");
     const bar = el("progress", { max: 1, "aria-label": `Progress of ${what}` });
@@ -46,13 +46,9 @@ export function jobCard(job, ended) {
     }
     watch(job.id, (now) => {
         if (!now) return put(state, "The server does not answer at the moment.");
-        const { stage, done, total, rate, eta } = now;
-        if (total) bar.value = done / total;
+        if (now.total) bar.value = now.done / now.total;
         else bar.removeAttribute("value");
-        const parts = [stage, total ? `${count(done)} of ${count(total)}` : count(done)];
-        if (rate) parts.push(`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second`);
-        if (eta !== null && eta !== undefined) parts.push(`${seconds(eta)} left`);
-        state.textContent = parts.join(" · ");
+        state.textContent = sentenceOf(now);
     }).then(
         (result) => {
             finish(words(result));
@@ -65,6 +61,16 @@ export function jobCard(job, ended) {
         },
     );
     return node;
+}
+
+/** "Indexing: 300 of 1,200 images · 84 a second · 11 s left", as the command line says it. */
+function sentenceOf({ doing, unit, done, total, rate, eta }) {
+    const amount = unit === "bytes" ? bytes : count;
+    const sizes = total === null ? amount(done) : `${amount(done)} of ${amount(total)}`;
+    const parts = [`${capital(doing)}: ${unit === "bytes" ? sizes : `${sizes} ${unit}`}`];
+    if (rate) parts.push(`${unit === "bytes" ? bytes(rate) : rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} a second`);
+    if (eta !== null && done < total) parts.push(`${seconds(eta)} left`);
+    return parts.join(" · ");
 }
 
 function words(result) {

@@ -8,7 +8,7 @@ export const list = async () => (await get("/v1/jobs")).jobs;
 
 export const cancel = (id) => remove(`/v1/jobs/${id}`);
 
-/** Watch a job: `progress({stage, done, total, rate, eta})`, or null while the server is away; gives its result, or
+/** Watch a job: `progress` gets what the server calls JobProgress, or null while the server is away; gives its result, or
     fails as it did. */
 export function watch(id, progress = () => {}) {
     return new Promise((resolve, reject) => {

@@ -87,7 +87,7 @@ async def cancel(context: Shared, id: _Id) -> Response:
     response_class=Response,
     responses={
         200: {
-            "description": "Server-sent events: `progress` {stage, done, total, rate, eta}, then one of `done` "
+            "description": "Server-sent events: `progress` (see JobProgress), then one of `done` "
             "{result}, `failed` {problem}, `cancelled` {}. `Last-Event-ID` goes on after that event.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },

@@ -132,6 +132,18 @@ class JobWanted(Asked):
     )
 
 
+class JobProgress(Answered):
+    """How far a job is."""
+
+    stage: str
+    doing: str = Field(description="The stage in words, such as `building the index`.")
+    done: int
+    total: int | None = Field(description="Null while nobody knows.")
+    unit: str = Field(description="What is counted, in the plural, such as `images`.")
+    rate: float | None = Field(description="Done a second, of the last seconds.")
+    eta: float | None = Field(description="Seconds until the end of the stage.")
+
+
 class JobShown(Answered):
     """A job."""
 
@@ -142,7 +154,7 @@ class JobShown(Answered):
     status: Literal["running", "done", "failed", "cancelled"]
     begun: str
     ended: str | None
-    progress: dict[str, Any] | None
+    progress: JobProgress | None
     result: dict[str, Any] | None
     problem: dict[str, Any] | None
 

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dinosearch.protocols import Progress
+from dinosearch.records.stages import stage_of
 from dinosearch.server.wire.problems import Refused, of_error
 
 _log = logging.getLogger("dinosearch.server")
@@ -240,10 +241,13 @@ class _Reports:
         seconds, items = now - self._seen[0][0], done - self._seen[0][1]
         rate = items / seconds if seconds > 0 and items > 0 else None
         left = (total - done) / rate if rate and total is not None else None
+        doing, unit = stage_of(stage)
         report = {
             "stage": stage,
+            "doing": doing,
             "done": done,
             "total": total,
+            "unit": unit,
             "rate": rate and round(rate, 3),
             "eta": left if left is None else round(left, 1),
         }
