@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -45,3 +45,8 @@ class Facets:
     width: Span[int]
     height: Span[int]
     size: Span[int]
+
+    def with_labels(self, labels: dict[str, int]) -> Facets:
+        """A copy with other labels, which shares no dictionary."""
+        folders, formats, cameras = dict(self.folders), dict(self.formats), dict(self.cameras)
+        return replace(self, folders=folders, formats=formats, cameras=cameras, labels=labels)

@@ -1,7 +1,7 @@
 """What filters can be made of: counted by the database, but for the folders, which it does not know.
 
-Rows are counted as they are, without a look at their checksums: 0.15 s for 100,000 files, where reading the records of
-all takes 1.9.
+Rows are counted as they are, without a look at their checksums: 0.14 s for 100,000 files, where reading the records of
+all takes 1.9. Labels are counted apart, in 2 to 17 ms: they change often, and all else only with the files.
 """
 
 from __future__ import annotations
@@ -32,8 +32,13 @@ _LABELS = (
 )
 
 
+def read_labels(connection: Connection) -> dict[str, int]:
+    """Count the files of each label."""
+    return {label: int(count) for label, count in connection.execute(_LABELS)}
+
+
 def read_facets(connection: Connection) -> Facets:
-    """Count all files."""
+    """Count all files, and leave out the labels."""
     formats, cameras = Counter[str](), Counter[str]()
     spans: dict[str, list[Span[Any]]] = {name: [] for name in _SPANS}
     for form, camera, count, *ends in connection.execute(_GROUPS):
@@ -49,7 +54,7 @@ def read_facets(connection: Connection) -> Facets:
         folders=_folders(row[0] for row in rows),
         formats=dict(formats),
         cameras=dict(cameras),
-        labels={label: int(count) for label, count in connection.execute(_LABELS)},
+        labels={},
         **whole,
     )
 

@@ -50,6 +50,7 @@ class MetadataStore(Tagged, Packed):
     def __init__(self, database: Connections) -> None:
         super().__init__(database)
         self._inside = threading.local()
+        self._facets: tuple[int, Facets] | None = None
 
     @classmethod
     def open(
@@ -239,11 +240,17 @@ class MetadataStore(Tagged, Packed):
         self._database.vacuum()
 
     def facets(self) -> Facets:
-        """Counts of files by what filters ask for, and the spans of their numbers."""
-        from dinosearch.store.facets import read_facets
+        """Counts of files by what filters ask for, and the spans of their numbers.
 
-        with self._database.read() as connection:
-            return read_facets(connection)
+        What labels leave as it is is read once for each state of the contents.
+        """
+        from dinosearch.store.facets import read_facets, read_labels
+
+        with self.one_moment(), self._database.read() as connection:
+            known, contents = self._facets, self.contents()
+            if known is None or known[0] != contents:
+                known = self._facets = contents, read_facets(connection)
+            return known[1].with_labels(read_labels(connection))
 
     def __enter__(self) -> MetadataStore:
         return self

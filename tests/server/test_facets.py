@@ -13,6 +13,7 @@ from dinosearch import Collection
 from dinosearch.collection.keeping import transfer
 from dinosearch.collection.keeping.transfer import write_vectors
 from dinosearch.server.wire import facets
+from dinosearch.store import facets as store_facets
 from tests.conftest import FakeEmbedder
 from tests.server.conftest import HERE, NAME, Serve
 
@@ -110,3 +111,28 @@ def test_another_state_is_counted_anew(serve: Serve, many: Collection, tmp_path:
     after = client.get(f"{HERE}/facets").json()
     ends = [{one["path"]: one["files"] for one in facets_["folders"]} for facets_ in (before, after)]
     assert ends[0][folder_of(path)] - ends[1].get(folder_of(path), 0) == 1
+
+
+def test_after_a_label_only_labels_are_counted(serve: Serve, many: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever counts all the files again is found out; what labels are then is what the files say."""
+    client, other = serve({NAME: many}), many.ids()[1]
+    before = client.get(f"{HERE}/facets").json()
+    counted_anew: list[int] = []
+    whole = store_facets.read_facets
+
+    def counting(connection: Any) -> Any:
+        counted_anew.append(1)
+        return whole(connection)
+
+    monkeypatch.setattr(store_facets, "read_facets", counting)
+    many.tag([other], ["only one"], given=True)
+    many.say_not_duplicates([(int(other), int(many.ids()[2]))])
+    after = client.get(f"{HERE}/facets").json()
+    assert counted_anew == [] and {**after, "labels": before["labels"]} == before
+    expected = counted([row.get("label") for row in many.files()])
+    assert {one["label"]: one["files"] for one in after["labels"]} == expected == many.facets().labels
+    many.facets().folders.clear()
+    assert {one["path"]: one["files"] for one in after["folders"]} == many.facets().folders
+    many.remove(f"id:{many.ids()[7]}")
+    left = client.get(f"{HERE}/facets").json()
+    assert counted_anew == [1] and sum(one["files"] for one in left["formats"]) == len(list(many.files()))
