@@ -255,18 +255,18 @@ class Spoiled(OnnxRuntime):
         super().__init__(*arguments)
         self.name = "spoiled 1.0"
 
-    def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
-        vectors, tokens = super().run(images, cells)
+    def run(self, images: np.ndarray, cells: np.ndarray | None, *, tokens: bool) -> Outputs:
+        vectors, others = super().run(images, cells, tokens=tokens)
         type(self).probes += 1
-        return np.roll(vectors, 1, axis=1), tokens
+        return np.roll(vectors, 1, axis=1), others
 
 
 class Endless(Spoiled):
     """Vectors that are no numbers."""
 
-    def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
-        vectors, tokens = super().run(images, cells)
-        return np.where(np.arange(len(vectors))[:, None] == 0, np.nan, vectors), tokens
+    def run(self, images: np.ndarray, cells: np.ndarray | None, *, tokens: bool) -> Outputs:
+        vectors, others = super().run(images, cells, tokens=tokens)
+        return np.where(np.arange(len(vectors))[:, None] == 0, np.nan, vectors), others
 
 
 def broken(*arguments: Any) -> Any:

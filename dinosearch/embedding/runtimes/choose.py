@@ -152,7 +152,7 @@ def _agreement(graph: GraphFolder, runtime: Runtime, numbers: str) -> float:
     images, positions = probe_images(graph.patch), graph.positions()
     side = images.shape[1] // graph.patch
     given = None if positions is None else positions.cells((side, side))
-    vectors = runtime.run(images, given)[0]
+    vectors = runtime.run(images, given, tokens=False)[0]
     found = agreement(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), graph.reference())
     try:
         with atomic_path(memory) as temporary:

@@ -23,7 +23,6 @@ _FEW = 2
 """So many images are embedded one after the other with all cores each, for the first answer; more side by side."""
 _ONE_MODEL = 1 << 30
 """From so many bytes of weights on, the model is opened once only, for both ways of working."""
-_NO_TOKENS = np.empty((0, 0, 0), np.float32)
 _BATCH = 32  # images of 224 x 224 that are handed over at once: enough that no stream waits long for the last one
 
 
@@ -146,8 +145,8 @@ class GraphEmbedder:
 
         def run(rows: list[int]) -> Outputs:
             images = np.stack([pixels[row] for row in rows])
-            found = runtime.run(images, self._cells_for(images.shape[1] // self.patch_size, images.shape[2]))
-            return found if tokens else (found[0], _NO_TOKENS)  # 0.4 MB an image, of all that are handed over at once
+            cells = self._cells_for(images.shape[1] // self.patch_size, images.shape[2])
+            return runtime.run(images, cells, tokens=tokens)
 
         if runtime.streams == 1 or len(parts) == 1:
             yield from ((rows, run(rows)) for rows in parts)

@@ -23,7 +23,8 @@ from dinosearch.embedding.runtimes.sums import drop_unsound, keep_sums
 from dinosearch.turns import Turns
 
 Outputs = tuple[np.ndarray, np.ndarray]
-"""Vectors (n, D) float32, not of unit length, and tokens (n, t, d) float32."""
+"""Vectors (n, D) float32, not of unit length, and tokens (n, t, d) float32; t is 0 where nobody wanted them."""
+_NO_TOKENS = np.empty((0, 0, 0), np.float32)
 
 
 class Runtime(Protocol):
@@ -39,7 +40,7 @@ class Runtime(Protocol):
     streams: int
     part: int
 
-    def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
+    def run(self, images: np.ndarray, cells: np.ndarray | None, *, tokens: bool) -> Outputs:
         """Outputs for (n, h, w, 3) uint8 images and their (1, h / patch, w / patch, d) position embedding."""
         ...
 
@@ -86,20 +87,21 @@ class OpenVino:
             keep_sums(graph.path / "openvino")
         self._requests: Turns[Any] = Turns(model.create_infer_request() for _ in range(self.streams))
 
-    def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
+    def run(self, images: np.ndarray, cells: np.ndarray | None, *, tokens: bool) -> Outputs:
         """See `Runtime.run`."""
         if not OpenVino._used:
             with self._lock:
-                outputs = self._infer(images, cells)
+                outputs = self._infer(images, cells, tokens)
                 OpenVino._used = True
             return outputs
-        return self._infer(images, cells)
+        return self._infer(images, cells, tokens)
 
-    def _infer(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
+    def _infer(self, images: np.ndarray, cells: np.ndarray | None, tokens: bool) -> Outputs:
         with self._requests.taken() as request:
-            request.infer([images] if cells is None else [images, cells], share_inputs=True)
-            vectors, tokens = (request.get_output_tensor(place).data for place in (0, 1))
-            return np.array(vectors, np.float32), np.array(tokens, np.float32)
+            given = [images] if cells is None else [images, cells]
+            request.infer(given, share_inputs=True, share_outputs=True)  # the tokens of an image are 0.4 MB
+            vectors = np.array(request.get_output_tensor(0).data, np.float32)
+            return vectors, np.array(request.get_output_tensor(1).data, np.float32) if tokens else _NO_TOKENS
 
 
 class OnnxRuntime:
@@ -120,11 +122,11 @@ class OnnxRuntime:
         except Exception as error:  # its exceptions have no common class of their own
             raise GraphUnavailableError(f"ONNX Runtime: {str(error).splitlines()[0][:200]}") from None
 
-    def run(self, images: np.ndarray, cells: np.ndarray | None) -> Outputs:
+    def run(self, images: np.ndarray, cells: np.ndarray | None, *, tokens: bool) -> Outputs:
         """See `Runtime.run`."""
         given = {"images": images} if cells is None else {"images": images, "cells": cells}
-        vectors, tokens = self._session.run(["vectors", "tokens"], given)
-        return vectors, tokens
+        vectors, *others = self._session.run(["vectors", "tokens"] if tokens else ["vectors"], given)
+        return vectors, others[0] if tokens else _NO_TOKENS
 
 
 RUNTIMES: dict[str, tuple[Callable[[GraphFolder, str, bool], Runtime], tuple[str, ...]]] = {
