@@ -36,7 +36,7 @@ class Settings:
 
 
 _COMMON = (
-    click.option("--quiet", is_flag=True, help="No progress, notices and summaries; only results and errors."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, notices and summaries; only results and errors."),
     click.option("--json", "as_json", is_flag=True, help='JSON Lines on stdout; each object has "schema" and "type".'),
     click.option(
         "--metadata",

@@ -61,7 +61,8 @@ def _judge(settings: Settings, same: bool, query: str, results: tuple[str, ...],
         learned = None if found is None else counts(found)
         emit("verdicts", {"same": same, "results": len(results), "calibration": learned})
     elif not settings.quiet:
-        learn = told("they count once you run: ", run("calibrate"))
+        counting = "it counts" if len(results) == 1 else "they count"
+        learn = told(f"{counting} once you run: ", run("calibrate"))
         counts_from = learn if found is None else heard(found).lstrip(", ")
         say(f"{counted(len(results), 'verdict')} recorded; {counts_from}")
 

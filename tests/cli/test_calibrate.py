@@ -52,7 +52,7 @@ def test_verdicts_are_counted(run: Run, folder: Path) -> None:
     early = run("confirm", folder / "00.png", folder / "01.png")
     assert (early.exit_code, early.stdout) == (
         0,
-        "1 verdict recorded; they count once you run: dinosearch calibrate\n",
+        "1 verdict recorded; it counts once you run: dinosearch calibrate\n",
     )
     assert "corrected by 1 verdict" in run("calibrate").stdout
     assert run("reject", folder / "00.png", "id:3", "id:4").stdout == ("2 verdicts recorded; corrected by 3 verdicts\n")
