@@ -33,21 +33,22 @@ TYPES = {
 
 # The colours of page/base.css, which a browser gets only with a session.
 _STYLE = (
-    ":root{color-scheme:light dark}*{box-sizing:border-box}"
+    ":root{color-scheme:light dark;--paper:#faf9f6;--card:#fffefc;--track:#dedbd4;--edge:#8d887f;--ink:#1c1b19;"
+    "--muted:#625e57;--accent:#c44d2c;--accent-text:#ad3f20;--on-accent:#fff}"
+    "@media(prefers-color-scheme:dark){:root{--paper:#191816;--card:#211f1c;--track:#3a3731;--edge:#7d786f;--ink:#f1efe9;"
+    "--muted:#aaa59b;--accent:#e8835f;--accent-text:#f09a79;--on-accent:#191816}}"
+    "*{box-sizing:border-box}"
     "body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.25rem;font:1rem/1.5 system-ui,sans-serif;"
-    "background:light-dark(#faf9f6,#191816);color:light-dark(#1c1b19,#f1efe9)}"
-    "main{width:min(24rem,100%);padding:2rem;border:1px solid light-dark(#dedbd4,#3a3731);border-radius:1rem;"
-    "background:light-dark(#fffefc,#211f1c)}"
+    "background:var(--paper);color:var(--ink)}"
+    "main{width:min(24rem,100%);padding:2rem;border:1px solid var(--track);border-radius:1rem;background:var(--card)}"
     "h1{margin:0 0 .25rem;font-size:1.5rem;letter-spacing:-.02em}"
-    "p{margin:0 0 1.5rem;color:light-dark(#625e57,#aaa59b)}"
-    "p.wrong{margin:.75rem 0 0;color:light-dark(#ad3f20,#f09a79)}"
+    "p{margin:0 0 1.5rem;color:var(--muted)}"
+    "p.wrong{margin:.75rem 0 0;color:var(--accent-text)}"
     "label{display:block;font-size:.875rem}"
     "input,button{font:inherit;width:100%;min-height:2.75rem;padding:.5rem .75rem;border-radius:.5rem}"
-    "input{margin:.3rem 0 0;border:1px solid light-dark(#8d887f,#7d786f);background:light-dark(#faf9f6,#191816);"
-    "color:inherit}"
-    "button{margin-top:1rem;border:0;font-weight:600;cursor:pointer;background:light-dark(#c44d2c,#e8835f);"
-    "color:light-dark(#fff,#191816)}"
-    ":focus-visible{outline:3px solid light-dark(#c44d2c,#e8835f);outline-offset:2px}"
+    "input{margin:.3rem 0 0;border:1px solid var(--edge);background:var(--paper);color:inherit}"
+    "button{margin-top:1rem;border:0;font-weight:600;cursor:pointer;background:var(--accent);color:var(--on-accent)}"
+    ":focus-visible{outline:3px solid var(--accent);outline-offset:2px}"
 )
 # The part of the address behind # stays in the browser; a form that has it gives it to the page it is sent on to.
 _SCRIPT = "document.forms[0].action += location.hash"
