@@ -7,15 +7,18 @@ let opening = null;
 
 /** Keep a picture under a name made from its content: {key, name, blob}. */
 export async function keep(blob, name = "picture") {
-    const key = await nameOf(blob);
-    const record = { key, name, blob, size: blob.size, used: Date.now() };
+    const { type, size } = blob;
+    const bytes = await blob.arrayBuffer();
+    const key = await nameOf(bytes);
+    const record = { key, name, blob };
     memory.set(key, record);
     try {
         const store = await stored("readwrite");
-        store.put(record);
-        await makeRoom(store);
+        // Bytes, as private windows of Safari store no blobs.
+        store.put({ key, name, type, bytes, size, used: Date.now() });
+        makeRoom(store);
     } catch {
-        // Private windows and full disks: the picture lives as long as the page.
+        // Full disks, and browsers that store nothing: the picture lives as long as the page.
     }
     return record;
 }
@@ -24,9 +27,11 @@ export async function keep(blob, name = "picture") {
 export async function find(key) {
     if (memory.has(key)) return memory.get(key);
     try {
-        const record = (await done((await stored("readonly")).get(key))) ?? null;
-        if (record) memory.set(key, record);
-        return record;
+        const found = await done((await stored("readonly")).get(key));
+        if (!found) return null;
+        const { name, type, bytes, blob = new Blob([bytes], { type }) } = found;
+        memory.set(key, { key, name, blob });
+        return memory.get(key);
     } catch {
         return null;
     }
@@ -41,9 +46,9 @@ export function address(record) {
 /** Names of pictures by key, of those that were used since the page was opened. */
 export const names = () => new Map([...memory].map(([key, record]) => [key, record.name]));
 
-async function nameOf(blob) {
+async function nameOf(bytes) {
     // crypto.subtle is missing where the page comes over http from another machine; then equal pictures are two.
-    const content = crypto.subtle && new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
+    const content = crypto.subtle && new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     return [...(content ?? crypto.getRandomValues(new Uint8Array(8))).slice(0, 8)]
         .map((byte) => byte.toString(16).padStart(2, "0"))
         .join("");
@@ -51,21 +56,32 @@ async function nameOf(blob) {
 
 async function stored(mode) {
     opening ??= new Promise((resolve, reject) => {
-        const asked = indexedDB.open("dinosearch", 1);
-        asked.onupgradeneeded = () => asked.result.createObjectStore("uploads", { keyPath: "key" });
+        const asked = indexedDB.open("dinosearch", 2);
+        asked.onupgradeneeded = ({ oldVersion }) => {
+            const store = oldVersion
+                ? asked.transaction.objectStore("uploads")
+                : asked.result.createObjectStore("uploads", { keyPath: "key" });
+            store.createIndex("age", ["used", "size"]);
+        };
         asked.onsuccess = () => resolve(asked.result);
         asked.onerror = () => reject(asked.error);
+        asked.onblocked = () => reject(new Error("an older page holds it")); // in another tab
     });
     return (await opening).transaction("uploads", mode).objectStore("uploads");
 }
 
-async function makeRoom(store) {
-    const all = (await done(store.getAll())).sort((a, b) => b.used - a.used);
-    let total = 0;
-    for (const [place, record] of all.entries()) {
-        total += record.size;
-        if (place > 0 && (place >= MOST || total > LARGEST)) store.delete(record.key);
-    }
+function makeRoom(store) {
+    let [number, total] = [0, 0];
+    // Newest first, by keys alone: the pictures themselves are many bytes.
+    const newest = store.index("age").openKeyCursor(null, "prev");
+    newest.onsuccess = () => {
+        const cursor = newest.result;
+        if (!cursor) return;
+        number += 1;
+        total += cursor.key[1];
+        if (number > 1 && (number > MOST || total > LARGEST)) store.delete(cursor.primaryKey);
+        cursor.continue();
+    };
 }
 
 const done = (asked) =>
