@@ -31,9 +31,13 @@ const app = {
     href: (part) => format({ ...app.state, ...part }),
     go(state, { replace = false } = {}) {
         const hash = format(state);
-        if (hash === location.hash) return;
-        history[replace ? "replaceState" : "pushState"]({ within: true }, "", hash);
-        render();
+        if (hash === format(app.state)) return;
+        try {
+            history[replace ? "replaceState" : "pushState"]({ within: true }, "", hash);
+        } catch {
+            // Safari takes 100 in ten seconds, and an arrow key that is held makes more: the next one sets it right.
+        }
+        render(parse(hash));
     },
     change(part, how) {
         const next = { ...app.state, show: null, ...part };
@@ -89,8 +93,7 @@ async function load() {
     chooser.parentElement.hidden = app.collections.length < 2;
 }
 
-async function render() {
-    const state = parse(location.hash);
+async function render(state = parse(location.hash)) {
     app.state = state;
     app.facts = app.collections.find(({ name }) => name === state.collection) ?? app.collections[0];
     if (!app.facts) return put(place, el("p.empty", {}, "This server has no collection."));
@@ -149,10 +152,18 @@ chooser.addEventListener("change", () => {
     const uploaded = app.state.examples.filter((one) => one.up);
     app.go({ ...app.fresh(app.state.view), examples: uploaded, collection: chooser.value });
 });
-addEventListener("popstate", render);
+addEventListener("popstate", () => render());
 // A picture whose file is gone: its place says so, and not the browser's sign. These events do not bubble.
 for (const kind of ["error", "load"])
-    document.addEventListener(kind, ({ target }) => target.classList?.toggle("lost", kind === "error"), true);
+    document.addEventListener(
+        kind,
+        ({ target }) => {
+            if (target.localName !== "img") return;
+            target.classList.toggle("lost", kind === "error");
+            target.closest(".pic, .boxed, .held, .copy .open")?.classList.toggle("unread", kind === "error");
+        },
+        true,
+    );
 document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault();
     main.focus();
