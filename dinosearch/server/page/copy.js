@@ -18,7 +18,7 @@ export function copyCard(file, { collection, href, best, equal, marks, changed }
     const link = el(
         "a.open",
         { href, "aria-label": `Search with ${name}` },
-        el("img", { src: picture(collection, file.id, 320), alt: "", loading: "lazy", decoding: "async" }),
+        el("img", { loading: "lazy", decoding: "async", src: picture(collection, file.id, 320), alt: "" }),
     );
     const node = el(
         "li.copy",

@@ -67,8 +67,10 @@ export function mapView(app) {
     new ResizeObserver(() => moved()).observe(canvas);
     canvas.addEventListener("keydown", (event) => {
         byKeys = true;
-        if (event.key === "Enter") choose(plot.middle(), true);
-        else if (event.key === "Escape") choose(null);
+        if (event.key === "Enter") {
+            event.preventDefault(); // Firefox would follow the link that gets the focus
+            choose(plot.middle(), true);
+        } else if (event.key === "Escape") choose(null);
     });
     canvas.addEventListener("blur", () => {
         byKeys = false;
@@ -124,7 +126,7 @@ export function mapView(app) {
                             onpointerenter: () => plot.mark(id),
                             onpointerleave: () => plot.mark(open),
                         },
-                        el("img", { src: picture(name, id, 160), alt: "", loading: "lazy", decoding: "async" }),
+                        el("img", { loading: "lazy", decoding: "async", src: picture(name, id, 160), alt: "" }),
                     ),
                 ),
             ),

@@ -119,6 +119,10 @@ export function scatter(canvas, view) {
         middle: () => nearest(canvas.clientWidth / 2, canvas.clientHeight / 2, Infinity),
         /** Ids in sight, those nearest to the middle first. */
         visible() {
+            if (due) {
+                cancelAnimationFrame(due);
+                draw();
+            }
             const { clientWidth: width, clientHeight: height } = canvas;
             return inSight
                 .filter(([, x, y]) => x >= 0 && y >= 0 && x <= width && y <= height)

@@ -102,6 +102,17 @@ export function viewport(canvas, { margin, changed, tapped, hovered = () => {} }
     canvas.addEventListener("pointerup", lift);
     canvas.addEventListener("pointercancel", lift);
     canvas.addEventListener("pointerleave", () => hovered(null, null));
+    // Safari tells of two fingers on a trackpad by events of its own; those on the screen are among the pointers.
+    let spread = 1;
+    canvas.addEventListener("gesturestart", (event) => {
+        event.preventDefault();
+        spread = 1;
+    });
+    canvas.addEventListener("gesturechange", (event) => {
+        event.preventDefault();
+        if (!fingers.size) api.zoom(event.scale / spread, ...at(event));
+        spread = event.scale;
+    });
     canvas.addEventListener("keydown", (event) => {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         const step = KEYS[event.key];
