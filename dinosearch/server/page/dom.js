@@ -79,7 +79,8 @@ const nameOf = (node) => node.getAttribute("aria-label") ?? (node.closest("label
 
 function fill(node, given, children) {
     for (const [name, value] of Object.entries(given)) {
-        if (value === undefined || value === null || value === false) continue;
+        if (value === undefined || value === null) continue;
+        if (value === false && typeof node[name] !== "boolean") continue; // some are on by themselves: spellcheck
         if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
         else if (name === "class") node.classList.add(...value.split(" ").filter(Boolean));
         else if (name === "data") Object.assign(node.dataset, value);

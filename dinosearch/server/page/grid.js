@@ -57,9 +57,12 @@ export function justifiedList(given = {}, scale = 1) {
             tile.fit?.(sizes[place]);
         }
     }
-    new ResizeObserver(() => {
-        if (node.getBoundingClientRect().width !== width) lay();
-    }).observe(node);
+    // In the next frame: rows change the height of what is watched here, which browsers report as an error.
+    new ResizeObserver(() =>
+        requestAnimationFrame(() => {
+            if (node.getBoundingClientRect().width !== width) lay();
+        }),
+    ).observe(node);
 
     return {
         node,

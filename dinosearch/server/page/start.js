@@ -66,6 +66,7 @@ export function startView(app) {
             // Ids are never used again: after many were removed, those of now may all be larger.
             if (!files.length) files = (await get(address)).files.slice(0, SHOWN);
             const found = mixed([...new Map(files.map((file) => [file.id, file])).values()]);
+            photos.hidden = !found.length; // before the rows are made, which have no width in what is hidden
             grid.set(
                 found.map((file) =>
                     tile(file, {
@@ -74,7 +75,6 @@ export function startView(app) {
                     }),
                 ),
             );
-            photos.hidden = !found.length;
             others.hidden = images <= SHOWN;
             if (next) announce(`${found.length} other photos`);
         } catch (problem) {
