@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dinosearch import Collection
 from dinosearch.analysis import find
-from dinosearch.analysis.duplicates import joining
+from dinosearch.analysis.duplicates import joining, multiplying
 from tests.conftest import FakeEmbedder, write_photo
 
 
@@ -38,11 +39,21 @@ def components(collection: Collection, threshold: float) -> set[tuple[int, ...]]
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6, 0.9, 0.99])
-@pytest.mark.parametrize("first", [2, 16])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {(joining, "NEIGHBOURS"): 2, (multiplying, "MOST"): 0},
+        {(multiplying, "MOST"): 0},
+        {},
+        {(multiplying, "_CELLS"): 100},
+    ],
+    ids=["index, few neighbours", "index", "products", "products, few at a time"],
+)
 def test_groups_are_connected_components(
-    collection: Collection, threshold: float, first: int, monkeypatch: pytest.MonkeyPatch
+    collection: Collection, threshold: float, given: dict[tuple[Any, str], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joining, "NEIGHBOURS", first)
+    for (module, name), value in given.items():
+        monkeypatch.setattr(module, name, value)
     found = find(collection, threshold)
     assert {group.ids for group in found if group.kind == "near"} == components(collection, threshold)
     for group in found:

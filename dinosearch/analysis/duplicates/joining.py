@@ -1,7 +1,8 @@
 """The self-join: which images of a collection are so near to each other that they may be duplicates.
 
-Each image asks the index for its neighbours, so that the time rises with the images and not with their square. What is
-kept is a number for each node; pairs are looked at and forgotten, and asked for again where a component is taken apart.
+Each image asks the index for its neighbours, so that the time rises with the images and not with their square; of some
+ten thousand images all pairs are compared, which is faster (`multiplying`). What is kept is a number for each node;
+pairs are looked at and forgotten, and asked for again where a component is taken apart.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dinosearch.analysis.components import DisjointSets
+from dinosearch.analysis.duplicates.multiplying import fits, join_near
 from dinosearch.analysis.duplicates.scope import Nodes
 from dinosearch.analysis.neighbours import BLOCK, DEEPER, EQUAL, Pairs, neighbours
 from dinosearch.protocols import Progress
@@ -75,12 +77,15 @@ def _joined(
     collection: Collection, nodes: Nodes, among: np.ndarray, threshold: float, progress: Progress | None
 ) -> Iterator[np.ndarray]:
     """The components of some nodes, of two and more."""
+    ids, sets = np.unique(nodes.ids[among]), DisjointSets(len(nodes))
+    if nodes.scope.is_all and fits(collection, ids):
+        join_near(collection, ids, min(threshold, EQUAL), sets, among, progress or (lambda *_: None))
+        yield from of_several(sets, among)
+        return
     # A search that may answer everything needs no list of it.
     whole = len(among) == len(nodes) and not nodes.scope.narrow
-    ids = np.unique(nodes.ids[among])
     inside = np.zeros(len(nodes), bool)
     inside[among] = True
-    sets = DisjointSets(len(nodes))
     for found in _near(collection, ids, None if whole else ids, min(threshold, EQUAL), NEIGHBOURS, progress):
         for first, second in nodes.pairs(found.first, found.second):
             both = inside[first] & inside[second]

@@ -57,6 +57,11 @@ class Scope:
         """Whether images may lie outside of it."""
         return self.where is not None or self.between is not None
 
+    @property
+    def is_all(self) -> bool:
+        """Whether every pair of files counts, so that each image is one node."""
+        return not self.narrow and not self.within_folder
+
     def place(self, path: str) -> str:
         """The place of a file that counts; empty where it lies outside of all of them."""
         if self.between is not None:
