@@ -75,3 +75,20 @@ def test_few_images(collection: Collection, tmp_path: Path, count: int) -> None:
         small.index(*paths, tmp_path)
         found = project(small)
         assert found.xy.tolist() == [[], [[0.5, 0.5]], [[0, 0.5], [1, 0.5]]][count]
+
+
+def test_it_says_how_far_it_is_and_draws_the_same(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openTSNE")
+    monkeypatch.setattr(projection, "LANDMARKS", 40)
+    said: list[tuple[str, int, int | None]] = []
+    found = project(collection, lambda *state: said.append(state))
+    np.testing.assert_array_equal(found.xy, project(collection).xy)
+    rounds = [(done, total) for stage, done, total in said if stage == "landmarks"]
+    assert rounds == [(done, 750) for done in range(0, 751, 25)]
+    assert said[len(rounds) :] == [("map", 0, GROUPS * EACH), ("map", GROUPS * EACH, GROUPS * EACH)]
+    with pytest.raises(KeyboardInterrupt):  # and can be stopped meanwhile
+        project(collection, lambda stage, done, _: stop() if done == 50 else None)
+
+
+def stop() -> None:
+    raise KeyboardInterrupt

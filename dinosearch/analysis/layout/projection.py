@@ -7,7 +7,9 @@ map, which keeps large distances and no neighbourhoods.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +24,9 @@ LANDMARKS = 2000
 """Images that t-SNE places itself: 4 to 8 s on one core."""
 PERPLEXITY = 30.0
 """Neighbours that an image has, as van der Maaten and Hinton (2008, JMLR 9) use it."""
+ROUNDS = 250, 500
+"""Of t-SNE with early exaggeration, and without it, as openTSNE has them."""
+_REPORTED = 25  # rounds between two reports
 BETWEEN = 5
 """Landmarks that another image is placed between."""
 _STEP = 4096  # vectors that are in memory at a time, beside the landmarks
@@ -52,7 +57,7 @@ def project(
 
     Args:
         collection: opened.
-        progress: told about the stage `map`, in images.
+        progress: told about the stages `landmarks`, in rounds of t-SNE, and `map`, in images.
         where: a filter: only these images.
         seed: of the choice of landmarks and of t-SNE.
 
@@ -66,7 +71,7 @@ def project(
         line = np.array([0.0, 1.0] if len(ids) == 2 else [0.5] * len(ids))
         return Projection(ids, np.stack([line, np.full(len(ids), 0.5)], axis=1).astype(np.float32), "PCA")
     landmarks = collection.vectors(chosen)[1]
-    placed, method = _placed(landmarks, seed)
+    placed, method = _placed(landmarks, seed, progress)
     xy = np.empty((len(ids), 2), np.float32)
     for low in range(0, len(ids), _STEP):
         if progress:
@@ -78,7 +83,7 @@ def project(
     return Projection(ids, _into_unit_square(xy), method)
 
 
-def _placed(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
+def _placed(vectors: np.ndarray, seed: int, progress: Progress | None) -> tuple[np.ndarray, str]:
     """(n, 2) places of the landmarks, and how they were found."""
     centred = vectors - vectors.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
@@ -87,6 +92,8 @@ def _placed(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
         components = np.pad(components, ((0, 0), (0, 2 - components.shape[1])))
     # The sign of an eigenvector is arbitrary: the component's longest excursion points to the right, or up.
     components = components * np.sign(components[np.argmax(np.abs(components), axis=0), [0, 1]] + 1e-30)
+    if progress:
+        progress("landmarks", 0, sum(ROUNDS))
     try:
         from openTSNE import TSNE
     except ImportError:
@@ -103,8 +110,18 @@ def _placed(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
         random_state=seed,
         n_jobs=1,
         negative_gradient_method="bh",
+        early_exaggeration_iter=ROUNDS[0],
+        n_iter=ROUNDS[1],
+        callbacks=_reporter(progress) if progress else None,
+        callbacks_every_iters=_REPORTED,
     )
     return np.asarray(tsne.fit(vectors), np.float64), "t-SNE"
+
+
+def _reporter(progress: Progress) -> Callable[..., None]:
+    """What t-SNE calls now and then, with the rounds since its last change of settings."""
+    calls = count(1)
+    return lambda *_: progress("landmarks", _REPORTED * next(calls), sum(ROUNDS))
 
 
 def _between(vectors: np.ndarray, landmarks: np.ndarray, placed: np.ndarray) -> np.ndarray:

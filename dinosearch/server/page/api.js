@@ -35,13 +35,13 @@ export const upload = (address, form, { signal } = {}) => ask(address, { method:
 
 export const remove = (address) => ask(address, { method: "DELETE" });
 
-/** Ask until what is computed (202) is there; `progress` gets 0..1 or null. */
+/** Ask until what is computed (202) is there; `progress` gets what is being done, in words, and 0..1 or null. */
 export async function wait(address, { signal, progress = () => {} } = {}) {
     for (;;) {
         const response = await request(address, { signal });
         const data = await read(response);
         if (response.status !== 202) return data;
-        progress(data.progress ?? null);
+        progress(data.doing, data.progress);
         await pause(1000 * (Number(response.headers.get("Retry-After")) || 1), signal);
     }
 }

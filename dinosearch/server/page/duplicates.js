@@ -12,6 +12,7 @@ import { forgetAll, total } from "./judged.js";
 import { run } from "./jobs.js";
 import { moveAmong } from "./keys.js";
 import { marksOf } from "./marks.js";
+import { underWay } from "./under_way.js";
 
 const NEARNESS = [
     ["0.99", "Nearly equal"],
@@ -73,9 +74,7 @@ export function duplicatesView(app) {
     async function page(from) {
         const { signal } = giveUp;
         const query = new URLSearchParams({ threshold, limit: "40", ...(from && { cursor: from }) });
-        const progress = (share) => {
-            if (share !== null) bar.value = share;
-        };
+        const progress = underWay(waiting.firstChild, bar);
         const byButton = document.activeElement === more;
         loading = true;
         try {

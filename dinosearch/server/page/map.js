@@ -7,6 +7,7 @@ import { button, el, put } from "./dom.js";
 import { basename, counted } from "./format.js";
 import { scatter } from "./scatter.js";
 import { format } from "./state.js";
+import { underWay } from "./under_way.js";
 import { viewport } from "./viewport.js";
 
 const LISTED = 30;
@@ -157,9 +158,7 @@ export function mapView(app) {
         try {
             const answer = await wait(at(app.facts.name, "map"), {
                 signal: giveUp.signal,
-                progress: (share) => {
-                    if (share !== null) bar.value = share;
-                },
+                progress: underWay(words, bar),
             });
             points = new Map(answer.points.map(([id, x, y]) => [id, [x, y]]));
             refs = new Map();

@@ -20,7 +20,7 @@ from dinosearch.server.wire.cursors import digest
 from dinosearch.server.wire.problems import invalid
 from dinosearch.server.wire.replies import json_reply, problems
 from dinosearch.server.wire.schemas import Cursor, QueryCount, Where
-from dinosearch.server.work.background import Answered, Moment
+from dinosearch.server.work.background import Answered, Moment, UnderWay
 
 routes = APIRouter(prefix="/v1/collections/{name}", tags=["overview"])
 AGAIN = {"Retry-After": "1"}
@@ -105,10 +105,10 @@ def _asked(
         now = Moment(served.state(), served.collection.images_state)
         found = context.background.ask((served.name, served.identity, what), now, compute)
     except ImageNotFoundError:  # an image left while it was computed: the next who asks begins anew
-        found = None
+        found = UnderWay("beginning again", None)
     if isinstance(found, Answered):
         return answer(found)
-    return json_reply({"status": "computing", "progress": found}, 202, AGAIN)
+    return json_reply({"status": "computing", "doing": found.doing, "progress": found.share}, 202, AGAIN)
 
 
 def _described(collection: Collection, group: Group) -> list[dict[str, Any]]:

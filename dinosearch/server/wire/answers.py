@@ -195,7 +195,8 @@ class Computing(Answered):
     """It is being made; ask again after the seconds of Retry-After."""
 
     status: Literal["computing"] = "computing"
-    progress: float | None
+    doing: str = Field(description="What is being done, in words.")
+    progress: float | None = Field(description="How much of that is done, 0..1; null while nobody knows.")
 
 
 class Copy(File):

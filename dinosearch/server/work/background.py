@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from dinosearch.protocols import Progress
+from dinosearch.records.stages import stage_of
 from dinosearch.server.wire.problems import overloaded
 
 KEPT = 8
@@ -39,6 +40,21 @@ class Moment(NamedTuple):
     images: int
 
 
+class UnderWay(NamedTuple):
+    """How far a computation is.
+
+    Attributes:
+        doing: in words.
+        share: how much of that is done, 0..1; None while nobody knows.
+    """
+
+    doing: str
+    share: float | None
+
+
+_WAITS, _BEGINS = UnderWay("waiting until another computation is done", None), UnderWay("beginning", None)
+
+
 @dataclass
 class _Made:
     """One result or its making.
@@ -46,12 +62,12 @@ class _Made:
     Attributes:
         moment: of the collection when it was begun.
         future: the result.
-        share: how much is done, 0..1; None while nobody knows.
+        under_way: how far it is.
     """
 
     moment: Moment
     future: Future[Any] = field(default_factory=Future)
-    share: float | None = None
+    under_way: UnderWay | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +88,8 @@ class Background:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
-    def ask(self, key: Hashable, now: Moment, compute: Compute) -> Answered | float | None:
-        """The result for the images of now; else that of earlier ones, else how much of it is done.
+    def ask(self, key: Hashable, now: Moment, compute: Compute) -> Answered | UnderWay:
+        """The result for the images of now; else that of earlier ones, else how far it is.
 
         A result of earlier images is better than none while the collection grows: it says which moment it is of.
 
@@ -99,7 +115,8 @@ class Background:
                 if is_right:
                     last = self._last[key] = replace(last, moment=now)
                 return last
-            return made.share if made else None
+            assert made is not None
+            return made.under_way or (_BEGINS if made.future.running() else _WAITS)
 
     def close(self) -> None:
         """Stop what runs at its next report."""
@@ -115,14 +132,18 @@ class Background:
     def _begin(self, key: Hashable, now: Moment, compute: Compute) -> _Made:
         if sum(not made.future.done() for made in self._made.values()) >= WAITING:
             raise overloaded("too much is being computed; try again", 10)
-        for other in [other for other, made in self._made.items() if made.future.done()]:
-            del self._made[other]  # nobody came back for it
+        for other, made in [(other, made) for other, made in self._made.items() if made.future.done()]:
+            # Nobody has come back for it yet, who may have gone to another view meanwhile: it is kept all the same.
+            if made.future.cancelled() or made.future.exception() is not None:
+                del self._made[other]
+            else:
+                self._take(other, made)
         made = self._made[key] = _Made(now)
 
         def progress(stage: str, done: int, total: int | None) -> None:
             if self._stopped.is_set():
                 raise _StoppedError
-            made.share = done / total if total else None
+            made.under_way = UnderWay(stage_of(stage).doing, done / total if total else None)
 
         made.future = self._pool.submit(compute, progress)
         return made
