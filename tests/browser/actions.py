@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-_GIVE = """([kind, files]) => {
+GIVE = """([kind, files]) => {
   const transfer = new DataTransfer();
   for (const [name, data] of files) {
     const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
@@ -31,7 +31,7 @@ _GIVE = """([kind, files]) => {
 def give(page: Page, how: str, *files: Path) -> None:
     """Let files come by `paste`, or by a drop on the zone `new` or `add`."""
     data = [[file.name, base64.b64encode(file.read_bytes()).decode()] for file in files]
-    page.evaluate(_GIVE, [how, data])
+    page.evaluate(GIVE, [how, data])
 
 
 def open_page(page: Page, address: str, view: str = "") -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import subprocess
+
+from tests.browser.machine import NoBrowserError, install
 
 ARGUMENTS = [
     "--headless",
@@ -19,10 +20,6 @@ ARGUMENTS = [
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-class NoBrowserError(Exception):
-    """There is none, with the reason."""
-
-
 @functools.lru_cache
 def executable() -> str:
     """The program's path.
@@ -33,14 +30,10 @@ def executable() -> str:
     named = os.environ.get("DINOSEARCH_CHROMIUM") or _found()
     if named:
         return named
-    if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")):
-        raise NoBrowserError("no Chromium here; install one (Debian: apt-get install chromium)")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]):
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    wrong = install("chromium")
     found = _found()
     if not found:
-        raise NoBrowserError(f"Chromium could not be installed: {ended.stderr.strip()[-200:]}")
+        raise NoBrowserError(f"no Chromium here; {wrong}")
     return found
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dinosearch import Collection
-from tests.browser.chromium import ARGUMENTS, NoBrowserError, executable
+from tests.browser.chromium import ARGUMENTS, executable
+from tests.browser.machine import NoBrowserError
 from tests.browser.serving import served
 
 if TYPE_CHECKING:
