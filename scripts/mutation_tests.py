@@ -50,6 +50,7 @@ SHARES = {
     "dinosearch/store/filters/*.py": 0.15,
     "dinosearch/store/*.py": 0.2,
     "dinosearch/vectors/*.py": 0.12,
+    "dinosearch/server/guards/*.py": 0.25,
 }
 """Files, and the share of their places that is tried."""
 WITHOUT = ("dinosearch/vectors/on_gpu.py",)
@@ -62,6 +63,7 @@ TESTS = (
         for name in ("index", "index_type", "maintenance", "comes_back", "durability")
     ),
     "tests/torture/test_rot.py",
+    *(f"tests/server/test_{name}.py" for name in ("guards", "protocol", "sessions", "fetching", "hostile_http", "run")),
 )
 
 

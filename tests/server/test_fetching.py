@@ -19,6 +19,7 @@ import anyio
 import pytest
 
 from dinosearch.errors import ImageUnreadableError
+from dinosearch.server.guards import fetching
 from dinosearch.server.guards.addresses import is_public
 from dinosearch.server.guards.fetching import Fetcher
 
@@ -204,6 +205,8 @@ def test_no_connection_to_what_is_not_public(address, listener, connected):
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_public(address):
     assert is_public(address)
+    assert not is_public(f"{address} ")
+    assert not is_public(f"{address}.example")
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
@@ -227,6 +230,8 @@ def test_odd_spellings_of_addresses_are_no_names(host, listener, connected):
         "http://example.org@127.0.0.1:{port}/",
         "http://user:word@public.example:{port}/",
         "http://public.example:{port}\\@127.0.0.1:{port}/",
+        "http://public.example:{port}/a\\b",
+        "http://public.example:{port}/a b",
         "http://127.0.0.1:{port}#@public.example/",
         "http://127.0.0.1:{port}?@public.example/",
         "http://public.example:22/",
@@ -265,8 +270,10 @@ def test_odd_spellings_of_addresses_are_no_names(host, listener, connected):
     ],
 )
 def test_other_addresses_are_refused(url, listener, connected):
+    """Also where the name leads to an address that may be asked."""
+    names, allowed = Names(public_example=[["127.0.0.9"]]), {"127.0.0.9"}.__contains__
     with pytest.raises(ImageUnreadableError) as refused:
-        fetch(url.replace("{port}", str(listener.port)), listener.port, resolve=Names(public_example=[["127.0.0.1"]]))
+        fetch(url.replace("{port}", str(listener.port)), listener.port, resolve=names, allowed=allowed)
     assert (connected, listener.accepted) == ([], 0)
     assert "public.example" not in refused.value.reason
 
@@ -343,13 +350,14 @@ def test_a_name_that_turns_inwards_between_two_redirects():
     assert (moved.accepted, names.asked) == (1, ["photos.example"] * 2)
 
 
-def test_redirects_are_followed_three_times():
-    moved = b"HTTP/1.1 302 Found\r\nLocation: next?%d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    enough = Listener([moved % 1, moved % 2, moved % 3, HEAD % len(IMAGE) + IMAGE])
+@pytest.mark.parametrize("statuses", [(301, 302, 303), (307, 308, 302)])
+def test_redirects_are_followed_three_times(statuses):
+    moved = b"HTTP/1.1 %d Moved\r\nLocation: next?%d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    enough = Listener([*(moved % (status, i) for i, status in enumerate(statuses, 1)), HEAD % len(IMAGE) + IMAGE])
     names = Names(photos_example=[["127.0.0.1"]])
     assert fetch(f"http://photos.example:{enough.port}/a/b", enough.port, resolve=names, allowed=bool) == IMAGE
     assert [head.split()[1] for head in enough.heads] == [b"/a/b", b"/a/next?1", b"/a/next?2", b"/a/next?3"]
-    endless = Listener(moved % 1)
+    endless = Listener(moved % (statuses[0], 1))
     with pytest.raises(ImageUnreadableError, match="more than 3 redirects"):
         fetch(f"http://photos.example:{endless.port}/", endless.port, resolve=names, allowed=bool)
     assert endless.accepted == 4
@@ -427,6 +435,18 @@ def test_names_with_several_addresses_try_the_next(listener, connected):
     assert connected == ["127.0.0.4", "127.0.0.1"]
 
 
+def test_only_who_cannot_be_reached_is_passed_over(listener):
+    """What one address of a name answers counts; the next one is not asked for something better."""
+    silent = Listener(b"SSH-2.0-OpenSSH_9.6\r\n", "127.0.0.4", listener.port)
+    names = Names(photos_example=[["127.0.0.4", "127.0.0.1"]])
+    for answer in (b"SSH-2.0-OpenSSH_9.6\r\n", HEAD % 1000 + b"short"):
+        silent.answers = [answer]
+        with pytest.raises(ImageUnreadableError, match="does not answer as it should"):
+            fetch(f"http://photos.example:{listener.port}/", listener.port, resolve=names, allowed=bool)
+    silent.close()
+    assert (silent.accepted, listener.accepted) == (2, 0)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory) -> Path:
     """A certificate of `photos.example` that signs itself, with its key, in one file."""
@@ -447,8 +467,10 @@ def certificate(tmp_path_factory) -> Path:
     ("other.example", True, False),
     ("photos.example", False, False),
 ])  # fmt: skip
-def test_the_certificate_is_that_of_the_name(host, trusted, good, certificate, listener):
-    """TLS asks for the name, not for the address, and the name must be in the certificate."""
+def test_the_certificate_is_that_of_the_name(host, trusted, good, certificate, listener, monkeypatch):
+    """TLS asks for the name, not for the address, and the name must be in the certificate; variables add no trust."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    fetching._usual_trust.cache_clear()
     listener.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     listener.context.load_cert_chain(certificate)
     asked = []

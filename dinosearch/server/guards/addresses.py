@@ -73,7 +73,7 @@ def target(text: str, ports: Mapping[str, frozenset[int]] = PORTS) -> Target:
         raise ValueError("only http and https addresses are fetched")
     if url.userinfo:
         raise ValueError("addresses with a user name are not fetched")
-    port = port or {"http": 80, "https": 443}[url.scheme]
+    port = {"http": 80, "https": 443}[url.scheme] if port is None else port
     if port not in ports[url.scheme]:
         raise ValueError("only ports 80 (http) and 443 (https) are fetched from")
     literal = _literal(host)
