@@ -9,7 +9,7 @@ import pytest
 
 from dinosearch.errors import SettingError
 from dinosearch.server.guards.limits import BodyLimits
-from dinosearch.server.guards.request import host_of
+from dinosearch.server.guards.request import Named, host_of
 from dinosearch.server.settings import Settings, named
 from tests.server.conftest import HERE
 from tests.server.test_search import assert_problem
@@ -74,6 +74,8 @@ ORIGINS = {
     "http://127.0.0.1:8765": 200,
     "https://127.0.0.1:8765": 200,
     "http://127.0.0.1:8766": 403,
+    "http://100.0.0.1:8765": 403,
+    "http://200.0.0.1:8765": 403,
     "http://127.0.0.1": 403,
     "http://localhost:8765": 403,
     "http://photos.example": 403,
@@ -93,6 +95,22 @@ def test_origin(served, indexed, origin):
     assert not [name for name in answer.headers if name.startswith("access-control")]
     if answer.status_code == 403:
         assert_problem(answer, 403, indexed)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1", "http://127.0.0.1", 200),
+        ("127.0.0.1", "http://127.0.0.1:80", 200),
+        ("127.0.0.1:80", "http://127.0.0.1", 200),
+        ("127.0.0.1", "https://127.0.0.1:443", 200),
+        ("127.0.0.1:443", "https://127.0.0.1", 200),
+        ("127.0.0.1", "https://127.0.0.1:80", 403),
+        ("127.0.0.1:443", "http://127.0.0.1", 403),
+    ],
+)
+def test_the_usual_port_of_an_origin_may_be_left_out(served, host, origin, status):
+    assert served.get("/v1/collections", headers={"Host": host, "Origin": origin}).status_code == status
 
 
 def test_named_origins_get_cors_and_no_others(serve):
@@ -168,6 +186,8 @@ def test_login_page(serve):
     page = client.get("/", headers={"Accept": "text/html,*/*"})
     assert page.status_code == 401 and "<form" in page.text
     assert "http" not in page.text.replace("http-equiv", "")  # nothing is loaded from elsewhere
+    api = client.get("/v1/collections", headers={"Accept": "text/html,*/*"})
+    assert (api.status_code, api.headers["content-type"]) == (401, "application/problem+json")
     sent = client.post("/v1/session", data={"token": TOKEN}, headers={"Origin": "http://127.0.0.1:8765"})
     assert (sent.status_code, sent.headers["location"]) == (303, "/")
     assert client.get("/v1/collections").status_code == 200
@@ -213,6 +233,26 @@ def test_an_error_of_the_server_is_a_problem_too(serve, indexed, collection, mon
 
     monkeypatch.setattr(type(collection), "query", fail)
     assert_problem(serve().post(f"{HERE}/search", json={"examples": [{"id": 1}]}), 500, indexed)
+
+
+def test_half_an_answer_is_not_ended_by_another():
+    """What fails behind the first part of an answer has the connection closed, by the exception."""
+    sent: list[str] = []
+    told: list[str] = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise OSError("the disk is gone")
+
+    async def send(message):
+        sent.append(message["type"])
+
+    with pytest.raises(OSError, match="disk"):
+        asyncio.run(
+            Named(app, lambda error, name: told.append(str(error)))({"type": "http", "headers": []}, None, send)
+        )
+    assert (sent, told) == (["http.response.start", "http.response.body"], ["the disk is gone"])
 
 
 def test_bodies_have_limits(serve, indexed):

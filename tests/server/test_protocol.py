@@ -182,6 +182,29 @@ def test_the_next_head_on_a_connection_has_the_deadline_too(running):
         assert status(read(connection)) == 408
 
 
+def test_empty_lines_behind_an_answer_do_not_keep_the_connection(running):
+    begun = time.monotonic()
+    with running.connect() as connection:
+        connection.sendall(GET + b"\r\n")
+        assert b"200 OK" in connection.recv(1 << 16)
+        try:
+            while time.monotonic() - begun < 5:
+                connection.sendall(b"\r\n")
+                time.sleep(0.05)
+        except OSError:
+            pass
+    assert time.monotonic() - begun < 2.5
+
+
+def test_a_head_that_begins_behind_a_large_body_is_not_a_large_head(running):
+    """Both come at once, as of a client that asks ahead."""
+    body = b"x" * 3 * LIMITS.head_bytes
+    first = b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answer = running.ask(first + GET[:20], GET[20:] + b"Connection: close\r\n\r\n", pause=0.1)
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert answer.endswith(b"GET /a 0")
+
+
 def test_a_head_that_dribbles_behind_a_request_waits_for_its_answer(running):
     """The answer in the making is given, and then the connection closes without another one."""
     answer = running.ask(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /b HTTP/1.1\r\nHo", pause=0.1)
@@ -302,6 +325,19 @@ def test_nonsense_behind_a_request_is_not_its_answer(running):
     assert status(answer) == 200
     assert answer.endswith(b"GET /slow 0")
     assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer.lower()
+    # Behind another one that waits for its turn there is no place for an answer to nonsense.
+    answer = running.ask(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" * 2, b"\x00nonsense\r\n\r\n", pause=0.1)
+    assert answer.count(b"HTTP/1.1 400") == 0
+
+
+def test_nothing_behind_a_refusal_is_answered(running):
+    """A client that goes on writing, as it may not have read it yet."""
+    seen = len(running.app.seen)
+    refused = GET + b"no header at all\r\n"
+    answer = running.ask(refused, b"\r\n" + GET + b"\r\n", GET + b"\r\n", pause=0.1)
+    assert status(answer) == 400
+    assert (answer.count(b"HTTP/1.1 "), len(running.app.seen)) == (1, seen)
 
 
 def test_many_requests_ahead_of_their_turn_close_the_connection(running):
