@@ -18,6 +18,7 @@ from dinosearch import Collection
 from tests.browser.actions import answered, give, hears, open_page, results, until
 from tests.browser.conftest import SAMPLES
 from tests.browser.serving import served
+from tests.browser.test_access import violations
 from tests.conftest import write_photo
 
 if TYPE_CHECKING:
@@ -239,6 +240,40 @@ def test_a_word_is_on_the_example_that_is_compared(page: Page, taught: Taught) -
     page.get_by_role("radio", name="aqueduct_3.jpg").check()
     page.get_by_role("button", name="It is the same", pressed=True).wait_for()
     assert taught.ask("v1/collections/home/verdicts/forget", {})["written"] == 1
+
+
+def test_all_that_was_said_is_listed_and_taken_back(page: Page, taught: Taught) -> None:
+    ids = taught.ids["home"]
+    query, names = ids[WINDMILL], sorted(name for name in ids if name != WINDMILL)[:12]
+    for same, some in ((False, names[:11]), (True, names[11:])):
+        taught.ask(
+            "v1/collections/home/verdicts", {"query": query, "results": [ids[one] for one in some], "same": same}
+        )
+    open_page(page, taught.address, "#/collection?c=home")
+    section = page.get_by_role("region", name="Said of results")
+    rows = section.get_by_role("listitem")
+    rows.first.wait_for()
+    assert (section.text_content() or "").count("12 verdicts") == 1
+    assert rows.count() == 10 and (rows.first.text_content() or "").startswith("The same thing"), "the newest first"
+    section.get_by_role("button", name="Show more").click()
+    until(page, "document.querySelectorAll('.said-list li').length === 12")
+    until(page, "[...document.querySelectorAll('.said-list img')].every((image) => image.naturalWidth)")
+    assert not violations(page)
+    first = section.get_by_role("button", name=f"Take back: The same thing: {WINDMILL} and {names[11]}")
+    first.press("Enter")
+    first.wait_for(state="detached")
+    hears(page, "Taken back")
+    until(page, "document.querySelector('.said-list').previousSibling.textContent.startsWith('11 verdicts')")
+    assert page.evaluate("document.activeElement.closest('li') === document.querySelector('.said-list li')")
+    assert {one["same"] for one in taught.ask("v1/collections/home/verdicts")["verdicts"]} == {False}
+    rows.first.get_by_role("link").click()
+    page.get_by_role("button", name="It is not", pressed=True).wait_for()
+    taught.ask("v1/collections/home/verdicts/forget", {})
+    page.goto("about:blank")
+    open_page(page, taught.address, "#/collection?c=home")
+    page.get_by_role("heading", name="Folders").wait_for()
+    page.get_by_role("heading", name="Indexing").wait_for()
+    assert not section.is_visible(), "nothing was said"
 
 
 def test_verdicts_are_for_who_may_write(page: Page, server: str) -> None:

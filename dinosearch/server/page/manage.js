@@ -6,6 +6,7 @@ import { button, el, field, put } from "./dom.js";
 import { bytes, count, counted, percent } from "./format.js";
 import { jobCard } from "./job_card.js";
 import { list, start } from "./jobs.js";
+import { saidList } from "./said_list.js";
 
 const SESSION = "/v1/session";
 
@@ -30,6 +31,7 @@ export function manageView(app) {
         el("p.muted", {}, "This browser has shown the token. Afterwards it has to be shown again."),
         button("Log out", { onclick: logOut }),
     );
+    const said = saidList(app);
     const node = el(
         "div.page",
         {},
@@ -37,6 +39,7 @@ export function manageView(app) {
         numbers,
         el("section", { "aria-labelledby": "folders-title" }, el("h2", { id: "folders-title" }, "Folders"), folders),
         work,
+        said.node,
         leaving,
     );
     const known = new Set();
@@ -154,7 +157,11 @@ export function manageView(app) {
                 }
                 await describe();
                 leaving.hidden = (await get(SESSION)).status !== "open";
-                if (!app.facts.writable) return;
+                if (!app.facts.writable) {
+                    said.node.hidden = true;
+                    return;
+                }
+                await said.show();
                 for (const job of (await list()).toReversed()) if (job.collection === shownOf) follow(job);
             } catch (problem) {
                 about.textContent = problem.message;
