@@ -33,7 +33,7 @@ def confirm(settings: Settings, query: str, results: tuple[str, ...], **model: A
       dinosearch confirm facade.jpg id:12 ~/Pictures/facade-2.jpg
 
     QUERY is a file, id:N or an http(s) address; a RESULT is id:N or a path of the collection. A later verdict on the
-    same two images replaces this one.
+    same two images replaces this one; dinosearch verdicts lists them and takes them back.
     """
     _judge(settings, True, query, results, model)
 

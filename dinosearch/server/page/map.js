@@ -107,7 +107,7 @@ export function mapView(app) {
     async function listSight() {
         const { name } = app.facts;
         const ids = plot.visible();
-        title.textContent = `In sight: ${counted(ids.length, "photo")}`;
+        title.textContent = points.size ? `In sight: ${counted(ids.length, "photo")}` : "In sight";
         const shown = ids.slice(0, LISTED);
         if (byKeys) plot.mark(shown[0] ?? null);
         await nameAll(name, shown);
