@@ -11,14 +11,16 @@ import numpy as np
 
 from dinosearch.analysis.components import DisjointSets
 from dinosearch.protocols import Progress
+from dinosearch.vectors.ladder import EXACT_ROWS
 from dinosearch.vectors.threads import in_parallel, one_thread, thread_count
 
 if TYPE_CHECKING:
     from dinosearch.collection import Collection
 
-MOST = 65_536
-"""Images at most. 20,000 of 288 numbers take 1.8 s of one core, where asking the index for each takes 11.8; the one
-rises with the square of the images, the other with their number, and here they meet."""
+MOST = EXACT_ROWS
+"""Images at most: up to here the index is one list, which each query goes through on its own, and more slowly. Seconds
+for vectors of 384 numbers on 4 cores, by the index and by products (scripts/bench_duplicates.py --part join): 5.8 and
+1.1 for 20,000, 26.6 and 3.4 for 40,000; beyond, by an index of many lists, 3.7 and 9.2 for 65,000."""
 HELD = 128 << 20
 """Bytes of vectors that are held at most."""
 _READ = 4096  # vectors that are read at a time
