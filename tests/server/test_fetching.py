@@ -20,7 +20,7 @@ import pytest
 
 from dinosearch.errors import ImageUnreadableError
 from dinosearch.server.guards import fetching
-from dinosearch.server.guards.addresses import is_public
+from dinosearch.server.guards.addresses import is_public, target
 from dinosearch.server.guards.fetching import Fetcher
 
 IMAGE = bytes(range(256)) * 40
@@ -276,6 +276,19 @@ def test_other_addresses_are_refused(url, listener, connected):
         fetch(url.replace("{port}", str(listener.port)), listener.port, resolve=names, allowed=allowed)
     assert (connected, listener.accepted) == ([], 0)
     assert "public.example" not in refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://photos.example/a", 80),
+        ("http://photos.example:80/a", 80),
+        ("https://photos.example/a", 443),
+        ("https://photos.example:443/a", 443),
+    ],
+)
+def test_the_ports_of_the_web(url, port):
+    assert target(url).port == port
 
 
 def test_fetches_from_the_address_that_was_checked_under_its_own_name(listener, connected):
