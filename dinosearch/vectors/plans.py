@@ -28,6 +28,9 @@ takes (0.4 to 2 ms, 384 numbers); one that leaves more, once they are copied, se
 DEEPER = 2
 """Candidates of a filtered search for each of one without: what a filter leaves may be far from the query, about
 equally far, so that codes tell it apart less well (recall@10 0.98 with as many, 0.997 with twice as many)."""
+SEVERAL = 16
+"""Queries from which products of matrices are faster than going through the one list of a small index for each: with 32
+and 20,000 rows of 384 numbers 8 ms in place of 24, with 1,024 and 40,000 rows 0.2 s in place of 1.3. Both are exact."""
 SPARE = 16
 """Rows of the tail that are ranked exactly beyond the last rank, where equal scores are told apart by ids."""
 _LEAST, _MOST = 8, 256
@@ -88,6 +91,9 @@ def nearest(plan: Plan, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.nda
         if plan.subset is not None
         else base.batch_candidates(queries, *_effort(plan, base, info, k), plan.table.live)
     )
+
+    if base.nlist == 1 and given is None and plan.subset is None and len(queries) >= SEVERAL:
+        return _brute(plan, queries, k)
 
     def part(chosen: slice) -> tuple[np.ndarray, np.ndarray]:
         return _visit(plan, base, info, queries[chosen], k, left, covers, None if given is None else given[chosen])

@@ -11,6 +11,7 @@ import pytest
 
 import dinosearch.vectors.plans as plans
 import dinosearch.vectors.subset as subset
+from dinosearch.vectors import VectorIndex
 from tests.vectors.test_local_search import RUNGS, Bench, brute, clustered, perturbed, recall
 
 
@@ -100,4 +101,22 @@ def test_a_filter_that_is_asked_again_is_answered_alike(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found[:, :known], truth[asked])
             np.testing.assert_allclose(scores[:, :known], values[asked], atol=1e-6)
             assert (found[:, known:] == -1).all()
+    made.search.close()
+
+
+def test_many_queries_at_once_are_answered_as_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By products in place of the one list, to the last digit and with the same order of equals."""
+    rows = clustered(3000, 96, seed=5)
+    rows[100:140] = rows[7]  # equal ones
+    made = Bench(tmp_path, RUNGS["one list"], dimension=96)
+    made.add(np.arange(1, 2901), rows[:2900])
+    made.search.update_index(0.98)
+    made.add(np.arange(2901, 3001), rows[2900:])  # behind the index
+    made.search.set_removed(np.arange(500, 700))
+    queries = np.concatenate([rows[:20], perturbed(rows, 40, seed=6)])
+    single = [made.search.search(query[None], 12) for query in queries]
+    monkeypatch.setattr(VectorIndex, "candidates", None)  # not asked
+    ids, scores = made.search.search(queries, 12)
+    np.testing.assert_array_equal(ids, np.concatenate([found for found, _ in single]))
+    np.testing.assert_array_equal(scores, np.concatenate([values for _, values in single]))
     made.search.close()
