@@ -115,3 +115,16 @@ def test_two_fingers_zoom(page: Page) -> None:
         points = [] if apart is None else [{"x": 600 - apart, "y": 400, "id": 0}, {"x": 600 + apart, "y": 400, "id": 1}]
         fingers("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     assert view(page)[2] == pytest.approx(3, rel=0.1)
+
+
+def test_two_fingers_on_a_trackpad_zoom_in_safari(page: Page) -> None:
+    """By events that only Safari sends; the page must not be enlarged with the map."""
+    kept = page.evaluate(
+        """() => [["gesturestart", 1], ["gesturechange", 1.5], ["gesturechange", 2]].map(([kind, scale]) => {
+          const event = new Event(kind, {cancelable: true});
+          Object.assign(event, {scale, clientX: 600, clientY: 400});
+          document.querySelector("main > canvas").dispatchEvent(event);
+          return event.defaultPrevented;
+        })"""
+    )
+    assert all(kept) and view(page)[2] == pytest.approx(2)

@@ -258,6 +258,17 @@ canvas.addEventListener(
     },
     { passive: false },
 );
+// Safari tells of two fingers on a trackpad by events of its own; those on the screen are among the pointers.
+let spread = 1;
+canvas.addEventListener("gesturestart", (event) => {
+    event.preventDefault();
+    spread = 1;
+});
+canvas.addEventListener("gesturechange", (event) => {
+    event.preventDefault();
+    if (!fingers.size) zoom(event.scale / spread, ...spot(event));
+    spread = event.scale;
+});
 canvas.addEventListener("dblclick", (event) => zoom(2, ...spot(event)));
 addEventListener("keydown", (event) => {
     if (event.target === field || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -160,7 +160,9 @@ for (const kind of ["error", "load"])
         ({ target }) => {
             if (target.localName !== "img") return;
             target.classList.toggle("lost", kind === "error");
-            target.closest(".pic, .boxed, .held, .copy .open")?.classList.toggle("unread", kind === "error");
+            const place = target.closest(".pic, .boxed, .held, .copy .open");
+            place?.classList.toggle("unread", kind === "error");
+            place?.classList.toggle("upload", target.src.startsWith("blob:"));
         },
         true,
     );
