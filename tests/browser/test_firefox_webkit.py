@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dinosearch import Collection
 from tests.browser.actions import GIVE
@@ -16,13 +17,12 @@ from tests.browser.conftest import SAMPLES
 from tests.browser.firefox import Firefox, firefox
 from tests.browser.machine import NoBrowserError
 from tests.browser.serving import served
+from tests.browser.test_access import VIEWS
 from tests.browser.webkit import WebKit, spoken, webkit
 
 WINDMILL = SAMPLES / "windmill/windmill_1.jpg"
 PAGE = Path(__file__).parents[2] / "dinosearch/server/page"
 TILES = "[...document.querySelectorAll('.results[aria-busy=false] .tile')]"
-VIEWS = ["", "#/search?ids=1", "#/search?ids=1,50*2,-7", "#/search?ids=1&show=2"]
-VIEWS += ["#/map", "#/duplicates", "#/collection"]
 Other = Firefox | WebKit
 
 
@@ -106,6 +106,17 @@ def test_an_upload_is_searched_and_found_again_after_a_reload(window: Other, ser
     window.go(window.run("location.href"))
     window.send("Refresh")
     assert results(window) == found
+
+
+def test_an_upload_that_is_not_shown_is_searched(
+    window: Other, server: str, oracle: Collection, tmp_path: Path
+) -> None:
+    with Image.open(WINDMILL) as photo:
+        photo.save(tmp_path / "photo.tiff")
+    opened(window, server)
+    window.fill("input[type=file][multiple]", str(tmp_path / "photo.tiff"))
+    assert answered(window, "up=") == expected(oracle, (tmp_path / "photo.tiff").read_bytes())
+    window.until("getComputedStyle(document.querySelector('.boxed'), '::before').content.includes('cannot show it')")
 
 
 def test_a_dropped_picture_is_searched(window: Other, server: str, oracle: Collection) -> None:
@@ -215,12 +226,17 @@ def test_the_map_by_wheel_keys_and_trackpad(window: Other, server: str) -> None:
 def test_dark_and_narrow(window: Other, server: str) -> None:
     window.go("about:blank")
     window.size(390, 844)
-    for view in VIEWS:
+    window.go(server)
+    lately = [{"hash": f"#/search?c=photos.index&ids={number}", "words": "an image"} for number in range(1, 9)]
+    window.run("(searches) => localStorage.setItem('dinosearch.recent', JSON.stringify(searches))", lately)
+    for address, ready in VIEWS.values():
         window.go(server)
-        window.go(server + view)
-        window.until("document.querySelector('main h1, #compare .headline') !== null")
-        wide = "[document.documentElement, ...document.querySelectorAll('dialog[open] .body')]"
-        assert window.run(f"{wide}.every((one) => one.scrollWidth <= one.clientWidth)"), view
+        window.until("document.querySelectorAll('.recent li').length > 7 && !document.querySelector('.sample').hidden")
+        window.run("(address) => { location.hash = address; }", address)
+        window.until("(ready) => document.querySelector(ready) !== null", ready)
+        boxes = "[document.documentElement, ...document.querySelectorAll('dialog[open] .body')]"
+        wide = f"{boxes}.map((one) => one.scrollWidth - one.clientWidth).filter((more) => more > 0)"
+        assert window.run(wide) == [], address
     ground = "getComputedStyle(document.body).backgroundColor"
     window.click("#theme")
     dark = window.run(ground)
@@ -245,7 +261,9 @@ def test_the_console_of_webkit_says_nothing(server: str, tmp_path: Path) -> None
     page = tmp_path / "complains.html"
     page.write_text("<script>console.error('heard'); setTimeout(() => console.log('the end'), 4000)</script>")
     try:
-        said = spoken(tmp_path / "profile", [*[server + view for view in VIEWS], page.as_uri()], "the end")
+        said = spoken(
+            tmp_path / "profile", [*[server + address for address, _ in VIEWS.values()], page.as_uri()], "the end"
+        )
     except NoBrowserError as reason:
         pytest.skip(str(reason))
     assert len(said) == 1 and "heard" in said[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.browser.machine import NoBrowserError, install
 from tests.browser.programs import ending, waited
-from tests.browser.webdriver import Window, over_http
+from tests.browser.webdriver import Send, Window, over_http
 
 _BROWSERS = "/usr/li*/*/webkit2gtk-4.?/MiniBrowser"
 # Small tools above the page, so that the window may be as narrow as a phone.
@@ -36,16 +36,21 @@ _LISTEN = """() => {
 class WebKit(Window):
     """One window; `asked` has what the page wanted of other machines."""
 
-    asked: list[str]
+    def __init__(self, send: Send, asked: list[str]) -> None:
+        super().__init__(send)
+        self.asked = asked
+        # Width and height come at once, so that the height is known when the width has changed.
+        width, height = 1201, 801
+        send("SetWindowRect", width=width, height=height)
+        self.until("(width) => innerWidth === width", width)
+        self._tools = height - self.run("innerHeight")
 
     def go(self, address: str) -> None:
         self.send("Navigate", url=address)
         self.run(_LISTEN)
 
     def size(self, width: int, height: int) -> None:
-        self.send("SetWindowRect", width=width, height=height)
-        tools = height - self.run("innerHeight")
-        self.send("SetWindowRect", width=width, height=height + tools)
+        self.send("SetWindowRect", width=width, height=height + self._tools)
         self.until("(width, height) => innerWidth === width && innerHeight === height", width, height)
 
     def faults(self) -> list[str]:
@@ -85,9 +90,7 @@ def webkit(folder: Path) -> Iterator[WebKit]:
             options = ["--automation", f"--proxy=http://127.0.0.1:{proxy}", "--ignore-host=127.0.0.1"]
             wanted = {"webkitgtk:browserOptions": {"binary": browser, "args": options}}
             with over_http(f"http://127.0.0.1:{port}", wanted) as send:
-                found = WebKit(send)
-                found.asked = asked
-                yield found
+                yield WebKit(send, asked)
 
 
 def spoken(folder: Path, addresses: list[str], last: str) -> list[str]:
