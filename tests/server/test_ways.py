@@ -81,6 +81,41 @@ def test_a_way_that_becomes_faster_is_found() -> None:
     assert crowd(ways, clock, 8, 60, {True: 120.0, False: 80.0})[0] > 0.9
 
 
+def test_a_false_start_is_made_good_soon() -> None:
+    """While all else begins, the better way looks worse."""
+    clock = Clock()
+    ways = Ways(clock)
+    crowd(ways, clock, 8, 0.6, {True: 36.0, False: 44.0})
+    crowd(ways, clock, 8, 3, {True: 78.0, False: 44.0})
+    assert crowd(ways, clock, 8, 10, {True: 78.0, False: 44.0})[0] > 0.85
+
+
+def test_a_crowd_that_thins_out_for_a_moment_is_still_one() -> None:
+    """Every tenth answer nearly all are outside, for as long as it takes: that is no reason to change the way."""
+    clock = Clock()
+    ways = Ways(clock)
+    rates, changes = {True: 80.0, False: 44.0}, 0
+    crowd(ways, clock, 8, 10, rates)
+    for _ in range(300):
+        changes += crowd(ways, clock, 8, 9 / 80, rates)[1]
+        before = ways.together
+        crowd(ways, clock, 2, 1 / 80, rates)
+        changes += before is not ways.together
+    assert changes <= 8
+
+
+@pytest.mark.parametrize("clients", [0, 1])
+def test_a_time_without_a_crowd_counts_for_nothing(clients: int) -> None:
+    clock = Clock()
+    ways = Ways(clock)
+    crowd(ways, clock, 8, 10, {True: 80.0, False: 44.0})
+    if clients:
+        crowd(ways, clock, 1, 3600, {True: 80.0, False: 44.0})
+    clock.now += 3600
+    crowd(ways, clock, 8, 30, {True: 30.0, False: 44.0})
+    assert crowd(ways, clock, 8, 10, {True: 30.0, False: 44.0})[0] < 0.15
+
+
 def test_ways_that_are_alike_are_not_changed_all_the_time() -> None:
     clock = Clock()
     ways = Ways(clock)

@@ -18,8 +18,9 @@ _SECONDS, _IMAGES = 0.2, 8
 """What a way must have been seen doing before it is judged."""
 _HOPELESS = 2
 """Times as many images as it finished the other way had finished by then: it is not tried any longer."""
-_MEMORY = 20.0
-"""Seconds of a crowd after which its counts are halved: the way that is not used is then tried again, for a phase."""
+_FIRST, _MEMORY = 2.0, 20.0
+"""Seconds of a crowd after which the way that is not used is tried again, for a phase: the first time, and at most. The
+time doubles with each trial, so that what was measured while all else had just begun does not count for long."""
 _CLEARLY = 1.05
 """Times as many images for which it is worth while to change the way."""
 
@@ -42,6 +43,8 @@ class Ways:
         self._phase = self._strange = 0
         self._last = self._decided = clock()
         self._counts: defaultdict[tuple[int, bool], list[float]] = defaultdict(lambda: [0.0, 0.0])  # seconds, images
+        self._memory: defaultdict[int, float] = defaultdict(lambda: _FIRST)
+        self._seen: defaultdict[int, float] = defaultdict(float)  # seconds of each crowd in this phase
 
     def enter(self) -> int:
         """Note a call; what is given back is for `leave`."""
@@ -74,22 +77,26 @@ class Ways:
 
     def _note(self) -> None:
         now = self._clock()
+        if self.inside > 1:
+            self._seen[self._crowd] += now - self._last
         if self._is_counted:
             self._counts[self._crowd, self.together][0] += now - self._last
         self._last = now
 
     def _is_to_change(self) -> bool:
         """Whether to take the other way, because it is better, or to see how good it is."""
-        mine, other = (self._counts[self._crowd, way] for way in (self.together, not self.together))
+        crowd = max(self._seen, key=self._seen.__getitem__)  # for a moment there are always fewer
+        mine, other = (self._counts[crowd, way] for way in (self.together, not self.together))
         seconds, images = mine
         known = _rate(other)
         is_hopeless = known is not None and known * seconds > _HOPELESS * (images + 1)
         if _rate(mine) is None and not is_hopeless:
             return False  # until it can be judged
         self._decided = self._last
-        if seconds + other[0] > _MEMORY:
-            for counts in (mine, other):
-                counts[:] = (value / 2 for value in counts)
+        self._seen.clear()
+        if seconds + other[0] > self._memory[crowd]:
+            mine[:], other[:], known = [value / 2 for value in mine], [0.0, 0.0], None
+            self._memory[crowd] = min(_MEMORY, 2 * self._memory[crowd])
         return known is None or is_hopeless or known * seconds > _CLEARLY * images
 
 
