@@ -140,6 +140,7 @@ KINDS = {
     "Paths": Kind("a path", _PATH),
     "Path": Kind("a path", _path),
     "str | os.PathLike[str]": Kind("a path", _PATH),
+    "int | Paths": Kind("an id or a path", _either(_PATH, _small)),
     "bool | Paths": Kind("True, False or a path", _either(_truth, _PATH)),
     "Paths | Delivery": Kind("a path, or a delivery of vectors", _either(_PATH, _with("arrivals"))),
     "str | Preprocessing": Kind("text such as squash-224", _either(_a(str), _with("size", "mode"))),

@@ -94,12 +94,12 @@ class CollectionLearner(CollectionReader):
         with self._opened.place.writer():
             return calibrating.calibrate(self._opened, lambda: self.embedder, sample, progress=progress)
 
-    def confirm(self, query: QueryImage, *results: Paths) -> Calibration | None:
+    def confirm(self, query: QueryImage, *results: int | Paths) -> Calibration | None:
         """Record that results show the same thing as the query, which corrects the calibration around their scores.
 
         Args:
             query: as in `query`.
-            results: each `id:N` or a path of the collection.
+            results: each an id, as `N` or `id:N`, or a path of the collection.
 
         Returns:
             The corrected calibration; None while the collection is not calibrated: verdicts are kept until it is.
@@ -109,7 +109,7 @@ class CollectionLearner(CollectionReader):
         """
         return self._judge(query, results, same=True)
 
-    def reject(self, query: QueryImage, *results: Paths) -> Calibration | None:
+    def reject(self, query: QueryImage, *results: int | Paths) -> Calibration | None:
         """Record that results do not show the same thing as the query; see `confirm`."""
         return self._judge(query, results, same=False)
 
@@ -142,7 +142,7 @@ class CollectionLearner(CollectionReader):
         with self._opened.place.writer():
             return judging.forget(self._opened, query, results)
 
-    def _judge(self, query: QueryImage, results: Sequence[Paths], *, same: bool) -> Calibration | None:
+    def _judge(self, query: QueryImage, results: Sequence[int | Paths], *, same: bool) -> Calibration | None:
         from dinosearch.collection.derived import judging
 
         with self._opened.place.writer():

@@ -83,7 +83,7 @@ def test_verdicts_are_listed_and_taken_back(photos: Writable) -> None:
     either, known = photos.either, photos.known
     assert either.verdicts() == [] and either.forget_verdicts() == 0
     learned = either.calibrate(sample=20)
-    confirmed = either.confirm("id:3", "id:4", "id:9")
+    confirmed = either.confirm("id:3", 4, "id:9")
     either.reject(5, "id:4")
     outside = np.random.default_rng(1).integers(0, 255, (40, 50, 3), np.uint8)
     known.reject(outside, "id:9")  # a query that is no image of the collection

@@ -165,6 +165,7 @@ def test_mistakes_record_nothing(photos: Collection, folder: Path, tmp_path: Pat
     for query, results, why in (
         (folder / "07.png", ["id:1", outside], "outside.png is not in the collection"),
         (folder / "07.png", ["id:999"], "there is no image id:999"),
+        (folder / "07.png", [999], "there is no image id:999"),
         (tmp_path / "absent.png", ["id:1"], "absent.png"),
         ("id:999", ["id:1"], "there is no image id:999"),
     ):

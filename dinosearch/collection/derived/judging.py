@@ -25,7 +25,7 @@ def judge(
     opened: OpenedHome,
     embedder: Callable[[], Embedder],
     query: QueryImage,
-    results: Sequence[str | os.PathLike[str]],
+    results: Sequence[int | str | os.PathLike[str]],
     same: bool,
 ) -> Calibration | None:
     """See `Collection.confirm` and `Collection.reject`; the caller holds the writer's lock.
@@ -78,13 +78,14 @@ def _asked(opened: OpenedHome, embedder: Callable[[], Embedder], query: QueryIma
     return image.sha256, vector
 
 
-def _id_in(opened: OpenedHome, result: str | os.PathLike[str]) -> int:
-    """The id of an image of the collection, given as `id:N` or as one of its paths."""
+def _id_in(opened: OpenedHome, result: int | str | os.PathLike[str]) -> int:
+    """The id of an image of the collection, given as `N`, `id:N` or as one of its paths."""
     number = id_of(result)
     if number is not None:
         if opened.store.by_id(number) is None:
             raise no_such_id(number, opened)
         return number
+    assert not isinstance(result, int)  # which has been taken as a number
     path = os.path.abspath(os.path.expanduser(os.fspath(result)))
     known = opened.store.known_paths([path]).get(path)
     if known is None:
