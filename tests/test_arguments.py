@@ -32,6 +32,7 @@ FITS = {
     "bool": {"truth"},
     "str": {"text"},
     "Paths": {"text"},
+    "int | Paths": {"text", "negative"},
     "Path": {"text"},
     "str | os.PathLike[str]": {"text"},
     "bool | Paths": {"text", "truth"},
