@@ -13,6 +13,7 @@ from dinosearch import Collection
 from tests.browser.chromium import ARGUMENTS, executable
 from tests.browser.machine import NoBrowserError
 from tests.browser.serving import served
+from tests.browser.webdriver import HungError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -21,6 +22,18 @@ SAMPLES = Path(__file__).parents[2] / "sample_images"
 
 # Everything here lives as long as the tests of this folder: Playwright runs an event loop in this thread, beside which
 # the tests of other folders could not run theirs.
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """A browser that stops once is the browser's business, and said; one that stops again may be the page's."""
+    outcome: Any = yield
+    if outcome.excinfo is not None and isinstance(outcome.excinfo[1], HungError):
+        windows = pyfuncitem.funcargs["windows"]
+        windows.end()
+        windows.hung += 1
+        if windows.hung == 1:
+            outcome.force_exception(pytest.skip.Exception(f"the browser hangs: {outcome.excinfo[1]}"))
 
 
 @pytest.fixture(scope="package")

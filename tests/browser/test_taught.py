@@ -211,6 +211,7 @@ def test_what_people_say_is_kept_and_the_estimates_follow(page: Page, taught: Ta
     page.keyboard.press("Escape")
     page.wait_for_selector("#compare", state="hidden")
     assert page.evaluate("Number(document.activeElement.closest('.tile').dataset.id)") == judged
+    page.wait_for_function("!location.hash.includes('show')")  # it has gone back, which a reload would disturb
     page.reload()  # what was said is in the collection, not in the page
     results(page)
     page.locator(f".tile[data-id='{judged}'] a").press("Enter")

@@ -39,13 +39,20 @@ class CommandError(Exception):
     """The browser refused a command, with its reason."""
 
 
+class HungError(Exception):
+    """The browser gives no answer any more: it has stopped, or goes in circles."""
+
+
 @contextlib.contextmanager
 def over_http(address: str, capabilities: dict[str, Any]) -> Iterator[Send]:
     """A session of a driver that listens at an address."""
     with httpx.Client(base_url=address, timeout=PATIENCE, trust_env=False) as client:
 
         def ask(method: str, path: str, given: dict[str, Any]) -> Any:
-            answer = client.request(method, path, **({"json": given} if method == "POST" else {}))
+            try:
+                answer = client.request(method, path, **({"json": given} if method == "POST" else {}))
+            except httpx.TimeoutException:
+                raise HungError(f"{method} {path} was not answered in {PATIENCE:g} seconds") from None
             value = answer.json()["value"]
             if answer.is_error:
                 raise CommandError(f"{value['error']}: {value['message']}")
