@@ -12,7 +12,7 @@ import numpy as np
 
 from dinosearch.records import IndexInfo
 from dinosearch.vectors.exact import FEW, scan, scan_slots
-from dinosearch.vectors.ladder import widen_of
+from dinosearch.vectors.ladder import storage_of, widen_of
 from dinosearch.vectors.probes import expected_lists
 from dinosearch.vectors.ranking import products, rank
 from dinosearch.vectors.row_table import RowTable
@@ -92,7 +92,8 @@ def nearest(plan: Plan, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.nda
         else base.batch_candidates(queries, *_effort(plan, base, info, k), plan.table.live)
     )
 
-    if base.nlist == 1 and given is None and plan.subset is None and len(queries) >= SEVERAL:
+    is_exact = base.nlist == 1 and storage_of(info.type) == "Flat"
+    if is_exact and given is None and plan.subset is None and len(queries) >= SEVERAL:
         return _brute(plan, queries, k)
 
     def part(chosen: slice) -> tuple[np.ndarray, np.ndarray]:

@@ -104,6 +104,21 @@ def test_a_filter_that_is_asked_again_is_answered_alike(tmp_path: Path) -> None:
     made.search.close()
 
 
+def test_many_queries_at_once_ask_an_index_that_is_not_exact(tmp_path: Path) -> None:
+    """Also where it has one list only: it is measured, and a batch is to be what single queries are."""
+    rows = clustered(60, 48, seed=5)
+    made = Bench(tmp_path, RUNGS["sq8"])
+    made.add(np.arange(1, 61), rows)
+    made.search.update_index(0.98)
+    asked: list[int] = []
+    with pytest.MonkeyPatch.context() as patched:
+        real = VectorIndex.candidates
+        patched.setattr(VectorIndex, "candidates", lambda *given, **named: (asked.append(1), real(*given, **named))[1])
+        made.search.search(rows[:20], 5)
+    assert asked
+    made.search.close()
+
+
 def test_many_queries_at_once_are_answered_as_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By products in place of the one list, to the last digit and with the same order of equals."""
     rows = clustered(3000, 96, seed=5)
